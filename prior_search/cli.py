@@ -1,0 +1,146 @@
+"""The command line: flags in, exit codes out. The commands themselves are in ``commands``.
+
+Exit codes: 0 done; 2 the request is wrong (one message, no traceback); 3 no trial succeeded;
+130 interrupted, with the command that resumes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from prior_search import __version__, commands
+from prior_search.errors import PriorSearchError, RequestError
+from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a wrong flag is the same one-line message as any other wrong request."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(message)
+
+
+def _count(least: int) -> object:
+    def whole_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from error
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be >= {least}, got {value}")
+        return value
+
+    return whole_number
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from error
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be finite and >= 0, got {text}")
+    return value
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    """Flags that say where trials run and how much of a machine each takes."""
+    where = parser.add_argument_group("where it runs")
+    where.add_argument("--executor", choices=("ray", "local"), default="ray")
+    where.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    where.add_argument("--max-concurrent-trials", type=_count(1), metavar="N", help="default: as many as fit")
+    where.add_argument("--cpus-per-trial", type=_share, default=1.0, metavar="X")
+    where.add_argument("--gpus-per-trial", type=_share, metavar="X", help="default: 1 on CUDA workers, else 0")
+    where.add_argument("--tracking-uri", metavar="URI", help="MLflow store; default: sqlite in the study")
+
+
+def _add_storage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage-path",
+        type=Path,
+        default=commands.default_storage(),
+        metavar="DIR",
+        help="holds the folders of studies (default: %(default)s)",
+    )
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--family", required=True, choices=FAMILIES)
+    parser.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), default="all")
+    parser.add_argument("--task", choices=TASKS, default="contrastive")
+    parser.add_argument("--preset", default="tiny", help="tiny, small or paper (default: tiny)")
+    parser.add_argument("--data", default="embedded", metavar="embedded|PATH")
+    parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET)")
+    parser.add_argument("--seed", type=_count(0), default=0)
+    parser.add_argument("--spaces", type=Path, metavar="DIR", help="holds FAMILY.toml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+                        help="override a value of the space file, e.g. budget.anchors=4")
+    parser.add_argument("--stage1-trials", type=_count(1), metavar="N")
+    parser.add_argument("--stage2-trials", type=_count(1), metavar="N")
+    parser.add_argument("--resume", choices=("auto", "never", "must"), default="auto")
+    parser.add_argument("--dry-run", action="store_true", help="print trials and compute, start nothing")
+    _add_storage(parser)
+    _add_where(parser)
+
+
+def _add_final(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("exports", nargs="+", type=Path, metavar="EXPORT.toml")
+    parser.add_argument("--seeds", type=_count(1), default=3, metavar="K")
+    parser.add_argument("--steps", type=_count(1), metavar="N", help="default: the export's")
+    parser.add_argument("--data", metavar="embedded|PATH", help="default: the export's")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: final/ beside the export's folder")
+    _add_where(parser)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="prior-search", description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=__version__)
+    actions = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text, allow_abbrev=False)
+
+    _add_search(add("search", "tune the regularizer weights of one token family"))
+    for name, text in (
+        ("status", "how far a study is, and its trials"),
+        ("best", "the recommended weights of a study"),
+        ("export", "write the recommended configurations as TOML files"),
+        ("ui", "open MLflow on a study, on loopback"),
+    ):
+        action = add(name, text)
+        action.add_argument("study", help="name of a study, or its folder")
+        _add_storage(action)
+        if name == "export":
+            action.add_argument("--out", type=Path, metavar="DIR", help="default: best/ in the study")
+        if name == "ui":
+            action.add_argument("--port", type=_count(1), default=5000)
+            action.add_argument("--tracking-uri", metavar="URI")
+    _add_final(add("final", "train exported configurations at the full horizon with new seeds"))
+    params = add("params", "parameter counts of a preset, beside the published ones (Table 2)")
+    params.add_argument("--preset", default="paper")
+    params.add_argument("--json", action="store_true")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        options = _parser().parse_args(arguments)
+        command = getattr(commands, options.command)
+        return int(command(options))
+    except RequestError as error:
+        print(f"prior-search: {error}", file=sys.stderr)
+        return 2
+    except PriorSearchError as error:
+        print(f"prior-search: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The record of a study: one append-only file of JSON lines, safe against a driver that dies.
+
+Every event is a flat mapping with a sequence number ``seq`` (from 0), the wall-clock ``time`` in
+Unix seconds and its kind in ``event``. A line is on disk before ``append`` returns; a last line that
+was cut by a crash never counted and is removed when the log is opened for writing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from prior_search.errors import RecordError, RequestError
+
+logger = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+
+
+def read_events(path: Path) -> list[Event]:
+    """All complete events of a log, oldest first; a cut last line is left out.
+
+    Raises:
+        RecordError: a line in the middle is damaged, or sequence numbers have a gap.
+    """
+    return list(_parse(path.read_bytes(), path))
+
+
+def _parse(content: bytes, path: Path) -> Iterator[Event]:
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines[:-1]):  # behind the last line break nothing is complete
+        try:
+            event = json.loads(line)
+        except ValueError as error:
+            raise RecordError(f"{path} line {number + 1} is not JSON: {error}") from error
+        if not isinstance(event, dict) or event.get("seq") != number:
+            raise RecordError(f"{path} line {number + 1} must be an event with seq {number}")
+        yield event
+
+
+class EventLog:
+    """The one writer of a log; a second driver on the same study is refused.
+
+    Raises:
+        RequestError: another process holds the log.
+        RecordError: the log is damaged before its last line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise RequestError(f"another process is running the study in {path.parent}") from error
+        self._file.seek(0)
+        content = self._file.read()
+        self.events: list[Event] = list(_parse(content, path))
+        complete = content.rfind(b"\n") + 1
+        if complete < len(content):
+            logger.warning("%s: removed a last line that was cut by a crash", path)
+            self._file.truncate(complete)
+        self._file.seek(0, os.SEEK_END)
+
+    def append(self, kind: str, data: Mapping[str, Any]) -> Event:
+        """Write one event to disk and return it.
+
+        Raises:
+            ValueError: the data hold a number that JSON cannot carry (infinity, NaN).
+            OSError: the disk refused; the log then still ends with its last whole event.
+        """
+        event: Event = {"seq": len(self.events), "time": time.time(), "event": kind, **data}
+        line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        end = self._file.tell()
+        try:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            os.ftruncate(self._file.fileno(), end)
+            raise
+        self.events.append(event)
+        return event
+
+    def close(self) -> None:
+        """Release the log for another driver."""
+        self._file.close()
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,166 @@
+"""Final training: one exported configuration at its full horizon with several new seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+from prior_search.errors import RequestError
+from prior_search.event_log import Event, EventLog
+from prior_search.report import Export
+from prior_search.study import derive_seed
+from prior_search.trial import MetricPoint, TrialResult, TrialSpec
+
+
+def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and two-sided 95 % interval of Student's t; no interval from a single value."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return {"mean": mean, "low": None, "high": None}
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+class FinalTraining:
+    """The seeds of one export as a ``runner.TrialSource``, with an event log of its own.
+
+    A folder that an earlier run left unfinished is continued: finished seeds are kept.
+
+    Args:
+        export: what to train.
+        folder: for the log, the models and ``metrics.json``.
+        num_seeds: how many seeds.
+        steps: optimization steps; the export's by default.
+        listener: called with every new event.
+
+    Raises:
+        RequestError: the folder holds the training of another configuration.
+    """
+
+    def __init__(
+        self,
+        export: Export,
+        folder: Path,
+        *,
+        num_seeds: int,
+        steps: int | None = None,
+        listener: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.export, self.folder = export, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.specs = [self._spec(k, steps or export.steps) for k in range(num_seeds)]
+        self._log = EventLog(folder / "events.jsonl")
+        self._listener = listener
+        self._results: dict[int, TrialResult] = {}
+        self._open_log(listener_facts={"versions": dict(export.versions)})
+        self._waiting = deque(s for s in self.specs if s.replicate not in self._results)
+
+    def _spec(self, replicate: int, steps: int) -> TrialSpec:
+        export = self.export
+        return TrialSpec(
+            study=f"{export.study}-final",
+            search=export.bottleneck,
+            trial=export.trial,
+            replicate=replicate,
+            stage="final",
+            role="final",
+            task=export.task,
+            bottleneck=export.bottleneck,
+            family=export.family,
+            preset=export.preset,
+            weights=export.weights,
+            settings=export.settings,
+            horizon=steps,
+            # another stream than the search's, so that no seed of the search is trained again
+            seed=derive_seed(export.study_seed, "final", export.bottleneck, replicate),
+        )
+
+    def _open_log(self, listener_facts: Mapping[str, Any]) -> None:
+        known = {}
+        for event in self._log.events:
+            if event["event"] == "trial_suggested":
+                known[event["replicate"]] = TrialSpec.from_dict(event["spec"])
+            elif event["event"] == "trial_ended" and event["result"]["status"] != "lost":
+                self._results[event["result"]["replicate"]] = TrialResult.from_dict(event["result"])
+        if not self._log.events:
+            first = self.specs[0]
+            data = {"study": first.study, "family": first.family, "task": first.task}
+            data |= {"preset": first.preset, "seed": self.export.study_seed}
+            data |= {"searches": [first.search], "data_fingerprint": self.export.data_fingerprint}
+            self._append("study_created", data | dict(listener_facts))
+        for spec in self.specs:
+            if spec.replicate not in known:
+                data = {"search": spec.search, "trial": spec.trial, "replicate": spec.replicate}
+                suggestion = {"predicted_mean": None, "predicted_sd": None, "acquisition": None}
+                self._append("trial_suggested", data | {"suggestion": suggestion, "spec": spec.as_dict()})
+            elif known[spec.replicate] != spec:
+                raise RequestError(
+                    f"{self.folder} holds the final training of another configuration; "
+                    "give another folder with --out"
+                )
+
+    def _append(self, kind: str, data: Mapping[str, Any]) -> None:
+        event = self._log.append(kind, data)
+        if self._listener is not None:
+            self._listener(event)
+
+    @property
+    def events(self) -> list[Event]:
+        """All events, oldest first."""
+        return self._log.events
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every seed has its result."""
+        return len(self._results) == len(self.specs)
+
+    def next_trial(self) -> TrialSpec | None:
+        """The next seed to train, or None."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def record_start(self, spec: TrialSpec, worker: str) -> None:
+        """An attempt has begun."""
+        self._append(
+            "trial_started", {"search": spec.search, "key": list(spec.key), "worker": worker}
+        )
+
+    def record_point(self, spec: TrialSpec, point: MetricPoint) -> None:
+        """Metrics of a running attempt."""
+        self._append(
+            "metric_point", {"search": spec.search, "key": list(spec.key), **point.as_dict()}
+        )
+
+    def record(self, result: TrialResult) -> None:
+        """An attempt has ended; a lost one is tried again, three times at most."""
+        spec = self.specs[result.replicate]
+        self._append("trial_ended", {"search": spec.search, "result": result.as_dict()})
+        if result.status == "lost" and result.attempt < 3:
+            again = TrialSpec.from_dict(spec.as_dict() | {"attempt": result.attempt + 1})
+            self._append("trial_retried", {"search": spec.search, "spec": again.as_dict(), "reason": "lost"})
+            self._waiting.append(again)
+        else:
+            self._results[result.replicate] = result
+
+    def write_metrics(self) -> dict[str, Any]:
+        """Write ``metrics.json``: every metric over the completed seeds, with its interval."""
+        done = [r for r in self._results.values() if r.status == "completed"]
+        values: dict[str, list[float]] = {}
+        for result in sorted(done, key=lambda r: r.replicate):
+            for name, value in {"objective": result.objective, **result.metrics}.items():
+                values.setdefault(name, []).append(float(value))
+        summary = {name: mean_and_interval(v) | {"values": v} for name, v in values.items()}
+        content = {"completed": len(done), "seeds": len(self.specs), "metrics": summary}
+        (self.folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
+        return content
+
+    def close(self) -> None:
+        """Release the log."""
+        self._log.close()

@@ -1,0 +1,136 @@
+"""What a person sees while trials run: a live table on a terminal, one line per event elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from prior_search.event_log import Event
+from prior_search.trial import TrialSpec
+
+RECENT = 6  # ended trials that the table keeps in view
+
+
+def format_weights(weights: Mapping[str, float]) -> str:
+    """The weights that are not zero, as ``kl_weight=3.2e-04 ...``."""
+    return "  ".join(f"{name}={value:.2g}" for name, value in weights.items() if value) or "none"
+
+
+class ProgressView:
+    """Shows a study's events; pass ``on_event`` as the study's listener.
+
+    Args:
+        console: where to show.
+        total_runs: training runs that the whole study plans, for the share done.
+    """
+
+    def __init__(self, console: Console, total_runs: int) -> None:
+        self._console = console
+        self._total = total_runs
+        self._started = time.monotonic()
+        self._specs: dict[tuple[int, int], TrialSpec] = {}
+        self._running: dict[tuple[int, int], str] = {}
+        self._ended: list[tuple[TrialSpec, str, float | None]] = []
+        self._best: dict[str, tuple[float, TrialSpec]] = {}
+        self._live: Live | None = None
+
+    def __enter__(self) -> ProgressView:
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console, get_renderable=self._render, refresh_per_second=2
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def replay(self, events: list[Event]) -> None:
+        """Take over what happened before this driver, without showing each event."""
+        for event in events:
+            self._apply(event)
+        self._running.clear()
+
+    def on_event(self, event: Event) -> None:
+        """Take one new event and show it."""
+        line = self._apply(event)
+        if line is not None and self._live is None:
+            self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    def _apply(self, event: Event) -> str | None:
+        match event["event"]:
+            case "trial_suggested" | "trial_retried":
+                spec = TrialSpec.from_dict(event["spec"])
+                self._specs[spec.key[:2]] = spec
+                if spec.attempt:
+                    return f"{spec.search:5s} {spec.label} again: {event['reason']}"
+            case "trial_started":
+                self._running[_run_key(event["key"])] = ""
+            case "metric_point":
+                if _run_key(event["key"]) in self._running:
+                    spec = self._specs[_run_key(event["key"])]
+                    value = event["metrics"].get("objective", math.nan)
+                    self._running[spec.key[:2]] = f"{event['step']}/{spec.horizon}  {value:.3f}"
+            case "trial_ended":
+                return self._end(event["result"])
+        return None
+
+    def _end(self, result: dict[str, Any]) -> str:
+        spec = self._specs[(result["trial"], result["replicate"])]
+        self._running.pop(spec.key[:2], None)
+        value = result["objective"]
+        self._ended.append((spec, result["status"], value))
+        if value is not None and spec.stage != "stage1":
+            best = self._best.get(spec.search)
+            if best is None or value < best[0]:
+                self._best[spec.search] = (value, spec)
+        shown = "" if value is None else f"  val_nt_xent={value:.4f}"
+        error = f"  {result['error']}" if result["error"] else ""
+        return (
+            f"[{len(self._ended)}/{self._total}] {spec.search:5s} {spec.label} {result['status']}"
+            f"  {spec.stage} {spec.role}{shown}  {format_weights(spec.weights.as_dict())}"
+            f"  {result['wall_seconds']:.0f}s{self._best_text(spec.search)}{error}"
+        )
+
+    def _best_text(self, search: str) -> str:
+        best = self._best.get(search)
+        return "" if best is None else f"  best measured {best[0]:.4f} ({best[1].label})"
+
+    def _render(self) -> Group:
+        table = Table(box=None, pad_edge=False)
+        for column in ("search", "trial", "stage", "role", "state", "val NT-Xent", "weights"):
+            table.add_column(column)
+        for spec, status, value in self._ended[-RECENT:]:
+            shown = "" if value is None else f"{value:.4f}"
+            self._add_row(table, spec, status, shown)
+        for key, progress in self._running.items():
+            self._add_row(table, self._specs[key], "running", progress)
+        elapsed = time.monotonic() - self._started
+        done = f"{len(self._ended)} of {self._total} runs ended, {elapsed:.0f} s"
+        best = [
+            f"{search}: {value:.4f} ({spec.label})" for search, (value, spec) in self._best.items()
+        ]
+        return Group(table, Text(done + ("; best measured  " + "  ".join(best) if best else "")))
+
+    @staticmethod
+    def _add_row(table: Table, spec: TrialSpec, state: str, value: str) -> None:
+        weights = format_weights(spec.weights.as_dict())
+        table.add_row(spec.search, spec.label, spec.stage, spec.role, state, value, weights)
+
+
+def _run_key(key: list[int]) -> tuple[int, int]:
+    return (key[0], key[1])

@@ -1,0 +1,129 @@
+"""The best configurations of a study as TOML files that hold all a final training needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from prior_search.errors import RequestError
+from prior_search.event_log import Event
+from prior_search.report.tables import trial_rows
+from prior_search.request import check_keys, choice, read_toml
+from prior_search.study import Study
+from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
+from prior_search.weights import RegularizerWeights
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A configuration to train at the full horizon, and where it comes from.
+
+    Attributes:
+        trial: the study's trial number.
+        evidence: what the recommendation rests on: the posterior mean and standard deviation of
+            the objective, and the objectives measured at the full horizon, one per seed.
+        seeds_used: seeds that the search has trained this configuration with.
+    """
+
+    study: str
+    trial: int
+    task: Task
+    family: Family
+    bottleneck: Bottleneck
+    preset: str
+    steps: int
+    weights: RegularizerWeights
+    settings: Mapping[str, float]
+    data: str
+    data_fingerprint: str
+    study_seed: int
+    seeds_used: Sequence[int]
+    evidence: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    def write(self, path: Path) -> None:
+        """Write the file, atomically."""
+        content = {"format": FORMAT} | dataclasses.asdict(self)
+        partial = path.with_suffix(".partial")
+        partial.write_text(tomli_w.dumps(content))
+        partial.replace(path)
+
+
+def read_export(path: Path) -> Export:
+    """The inverse of ``Export.write``.
+
+    Raises:
+        RequestError: the file is no export, or a value in it is wrong.
+    """
+    data, where = read_toml(path), str(path)
+    check_keys(data, ["format", *(f.name for f in dataclasses.fields(Export))], where)
+    if data.pop("format") != FORMAT:
+        raise RequestError(f"{where}: format must be {FORMAT}")
+    for name, choices in (("task", TASKS), ("family", FAMILIES), ("bottleneck", BOTTLENECKS)):
+        choice(name, data[name], choices, where)
+    for name in ("steps", "trial", "study_seed"):
+        if isinstance(data[name], bool) or not isinstance(data[name], int) or data[name] < 0:
+            raise RequestError(f"{where}: {name} must be a whole number >= 0, got {data[name]!r}")
+    try:
+        weights = RegularizerWeights.from_mapping(data.pop("weights"))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RequestError(f"{where}: weights: {error}") from error
+    return Export(weights=weights, **data)
+
+
+def export_best(study: Study, folder: Path) -> list[Path]:
+    """Write one file per search that has a recommendation; returns their paths.
+
+    Raises:
+        RequestError: no search has a recommendation yet.
+    """
+    paths = []
+    for bottleneck in study.request.bottlenecks:
+        if study.optimizer(bottleneck).has_recommendation:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{bottleneck}.toml"
+            _export(study, bottleneck).write(path)
+            paths.append(path)
+    if not paths:
+        raise RequestError(
+            f"study {study.request.name!r} has no completed trial at the full horizon to export"
+        )
+    return paths
+
+
+def _export(study: Study, bottleneck: Bottleneck) -> Export:
+    request, best = study.request, study.recommend(bottleneck)
+    created: Event = study.events[0]
+    rows = [
+        row
+        for row in trial_rows(study.events)
+        if row.spec.trial == best.trial and row.state == "completed"
+    ]
+    return Export(
+        study=request.name,
+        trial=best.trial,
+        task=request.task,
+        family=request.family,
+        bottleneck=bottleneck,
+        preset=request.preset,
+        steps=request.steps,
+        weights=RegularizerWeights.from_mapping(best.values),
+        settings=request.settings,
+        data=request.data,
+        data_fingerprint=created["data_fingerprint"],
+        study_seed=request.seed,
+        seeds_used=[row.spec.seed for row in rows],
+        evidence={
+            "predicted_mean": best.predicted_mean,
+            "predicted_sd": best.predicted_sd,
+            "measured": [row.objective for row in rows],
+        },
+        versions=created["versions"],
+    )

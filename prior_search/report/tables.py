@@ -1,0 +1,87 @@
+"""One row per training run, from the event log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prior_search.event_log import Event
+from prior_search.trial import TrialSpec
+
+
+@dataclass(slots=True, kw_only=True)
+class TrialRow:
+    """What the log says of one training run so far.
+
+    ``state`` is pending, running, or the status of the last attempt that counted.
+    ``wall_seconds`` sums the attempts.
+    """
+
+    spec: TrialSpec
+    state: str = "pending"
+    objective: float | None = None
+    predicted_mean: float | None = None
+    predicted_sd: float | None = None
+    wall_seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """One flat record; weights and metrics become columns."""
+        spec = self.spec
+        names = ("search", "trial", "replicate", "attempt", "stage", "role", "horizon", "seed")
+        record: dict[str, object] = {"label": spec.label}
+        record |= {name: getattr(spec, name) for name in names}
+        record |= {"state": self.state, "objective": self.objective}
+        record |= {"predicted_mean": self.predicted_mean, "predicted_sd": self.predicted_sd}
+        record |= {"wall_seconds": self.wall_seconds, "error": self.error}
+        record |= spec.weights.as_dict()
+        return record | {f"metric.{name}": value for name, value in sorted(self.metrics.items())}
+
+
+def trial_rows(events: Iterable[Event]) -> list[TrialRow]:
+    """Rows in the order of suggestion."""
+    rows: dict[tuple[int, int], TrialRow] = {}
+    for event in events:
+        match event["event"]:
+            case "trial_suggested":
+                spec, suggestion = TrialSpec.from_dict(event["spec"]), event["suggestion"]
+                rows[spec.key[:2]] = TrialRow(
+                    spec=spec,
+                    predicted_mean=suggestion["predicted_mean"],
+                    predicted_sd=suggestion["predicted_sd"],
+                )
+            case "trial_retried":
+                spec = TrialSpec.from_dict(event["spec"])
+                rows[spec.key[:2]].spec = spec
+                rows[spec.key[:2]].state = "pending"
+            case "trial_started":
+                rows[_run_key(event["key"])].state = "running"
+            case "trial_ended":
+                _end(rows[_run_key([event["result"]["trial"], event["result"]["replicate"]])], event)
+    return list(rows.values())
+
+
+def _run_key(key: list[int]) -> tuple[int, int]:
+    return (key[0], key[1])
+
+
+def _end(row: TrialRow, event: Event) -> None:
+    result = event["result"]
+    row.state, row.objective, row.error = result["status"], result["objective"], result["error"]
+    row.metrics = result["metrics"]
+    row.wall_seconds += result["wall_seconds"]
+
+
+def write_parquet(events: Iterable[Event], path: Path) -> None:
+    """Write ``trials.parquet``, atomically; columns that a row lacks are null."""
+    records = [row.as_dict() for row in trial_rows(events)]
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = {name: [record.get(name) for record in records] for name in names}
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.table(columns), partial)
+    partial.replace(path)

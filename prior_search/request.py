@@ -1,0 +1,351 @@
+"""What a user asks for: a space file and overrides, checked and resolved into a ``StudyRequest``.
+
+A space file (TOML) holds, per token family, the range of every regularizer weight, the constants of
+the family and the budget of the search. Everything that decides suggestions and trials ends up in
+the request, and the request is written to ``study.toml``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from prior_search.errors import RequestError
+from prior_search.search import Parameter, SearchPlan, SearchSpace
+from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
+from prior_search.weights import WEIGHT_NAMES
+
+TERM_OWNERS: dict[Family, tuple[str, ...]] = {  # weights that a family has a term for (Table 1)
+    "gaussian": ("kl_weight",),
+    "categorical": ("sample_entropy_weight", "batch_entropy_weight"),
+    "ema_vq": ("commitment_weight",),
+}
+SETTINGS: dict[Family, tuple[str, ...]] = {
+    "gaussian": ("kappa",),
+    "categorical": ("temperature",),
+    "ema_vq": ("decay",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightRange:
+    """One searched weight; ``only`` names the bottlenecks that have its term."""
+
+    name: str
+    low: float
+    high: float
+    scale: str
+    only: tuple[str, ...]
+
+    def parameter(self) -> Parameter:
+        """The coordinate of the search space."""
+        return Parameter(name=self.name, low=self.low, high=self.high, scale=self.scale)  # type: ignore[arg-type]  # checked on reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much a search of one bottleneck may spend, in trials.
+
+    Attributes:
+        short_horizon: steps of a stage-1 trial as a share of the full horizon.
+        anchors: how many of the stage-2 trials repeat the best stage-1 points.
+    """
+
+    stage1_trials: int
+    stage2_trials: int
+    confirm_trials: int
+    anchors: int
+    short_horizon: float
+
+    def plan(self) -> SearchPlan:
+        """The same for the optimizer."""
+        return SearchPlan(
+            stage1_trials=self.stage1_trials,
+            stage2_trials=self.stage2_trials,
+            confirm_trials=self.confirm_trials,
+            num_anchors=self.anchors,
+            short_cost=self.short_horizon,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRequest:
+    """Everything that decides what a study does, but not where it runs."""
+
+    name: str
+    family: Family
+    bottlenecks: tuple[Bottleneck, ...]
+    task: Task
+    preset: str
+    steps: int
+    seed: int
+    data: str
+    ranges: tuple[WeightRange, ...]
+    settings: Mapping[str, float]
+    budget: Budget
+
+    def space(self, bottleneck: Bottleneck) -> SearchSpace:
+        """The weights that the search of one bottleneck tunes."""
+        chosen = [r.parameter() for r in self.ranges if bottleneck in r.only]
+        return SearchSpace(parameters=tuple(chosen))
+
+    def horizon(self, which: str) -> int:
+        """Optimization steps of a ``short`` or ``long`` trial."""
+        share = self.budget.short_horizon if which == "short" else 1.0
+        return max(1, round(share * self.steps))
+
+    def as_dict(self) -> dict[str, Any]:
+        """TOML-ready data."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "bottlenecks": list(self.bottlenecks),
+            "task": self.task,
+            "preset": self.preset,
+            "steps": self.steps,
+            "seed": self.seed,
+            "data": self.data,
+            "budget": dataclasses.asdict(self.budget),
+            "settings": dict(self.settings),
+            "weights": {
+                r.name: {"low": r.low, "high": r.high, "scale": r.scale, "only": list(r.only)}
+                for r in self.ranges
+            },
+        }
+
+    def write(self, path: Path) -> None:
+        """Write ``study.toml``."""
+        path.write_text(tomli_w.dumps(self.as_dict()))
+
+    @classmethod
+    def read(cls, path: Path) -> StudyRequest:
+        """Read ``study.toml``.
+
+        Raises:
+            RequestError: the file is missing or damaged.
+        """
+        data = read_toml(path)
+        check_keys(data, [f.name for f in dataclasses.fields(cls) if f.name != "ranges"] + ["weights"], str(path))
+        family = choice("family", data.pop("family"), FAMILIES, str(path))
+        bottlenecks = tuple(data.pop("bottlenecks"))
+        for bottleneck in bottlenecks:
+            choice("bottlenecks", bottleneck, BOTTLENECKS, str(path))
+        return cls(
+            name=str(data["name"]),
+            family=family,
+            bottlenecks=bottlenecks,
+            task=choice("task", data["task"], TASKS, str(path)),
+            preset=str(data["preset"]),
+            steps=int(data["steps"]),
+            seed=int(data["seed"]),
+            data=str(data["data"]),
+            ranges=_ranges(data["weights"], family, str(path)),
+            settings=_settings(data["settings"], family, str(path)),
+            budget=_budget(data["budget"], str(path)),
+        )
+
+    def differences(self, other: StudyRequest) -> list[str]:
+        """``key: ours, theirs`` for every value in which two requests differ."""
+        ours, theirs = _flat(self.as_dict()), _flat(other.as_dict())
+        keys = sorted(ours.keys() | theirs.keys())
+        return [
+            f"{key}: {ours.get(key, 'absent')}, {theirs.get(key, 'absent')}"
+            for key in keys
+            if ours.get(key) != theirs.get(key)
+        ]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        RequestError: the file cannot be read or is not TOML; the message names it.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{path} is not valid TOML: {error}") from error
+
+
+def choice(name: str, value: Any, choices: Sequence[Any], where: str) -> Any:
+    """``value`` if it is one of ``choices``.
+
+    Raises:
+        RequestError: it is not; the message lists the choices and the nearest one.
+    """
+    if value in choices:
+        return value
+    near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise RequestError(f"{where}: {name} must be one of {', '.join(choices)}, got {value!r}{hint}")
+
+
+def check_keys(table: Mapping[str, Any], expected: Iterable[str], where: str) -> None:
+    """Refuse a table with other keys than ``expected``.
+
+    Raises:
+        RequestError: a key is unknown or missing.
+    """
+    expected = list(expected)
+    for key in table:
+        choice("key", key, expected, where)
+    missing = [key for key in expected if key not in table]
+    if missing:
+        raise RequestError(f"{where}: missing {', '.join(missing)}")
+
+
+def read_space(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """A space file with ``key=value`` overrides applied, not yet checked.
+
+    Raises:
+        RequestError: the file or an override cannot be read.
+    """
+    data = read_toml(path)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key.strip():
+            raise RequestError(f"--set must be key=value, got {override!r}")
+        _assign(data, key.strip().split("."), _toml_value(value.strip()), override)
+    return data
+
+
+def _assign(data: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+    for key in keys[:-1]:
+        data = data.setdefault(key, {})
+        if not isinstance(data, dict):
+            raise RequestError(f"--set {override!r}: {key!r} is a value, not a table")
+    data[keys[-1]] = value
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word such as log
+
+
+def resolve(
+    space: Mapping[str, Any],
+    *,
+    where: str,
+    family: Family,
+    bottlenecks: Sequence[Bottleneck],
+    **given: Any,
+) -> StudyRequest:
+    """A checked request from a space file's data and the flags in ``given``.
+
+    Raises:
+        RequestError: the space contradicts itself or the family.
+    """
+    check_keys(space, ("family", "weights", "settings", "budget"), where)
+    if space["family"] != family:
+        raise RequestError(f"{where}: family must be {family!r}, got {space['family']!r}")
+    request = StudyRequest(
+        family=family,
+        bottlenecks=tuple(bottlenecks),
+        ranges=_ranges(space["weights"], family, where),
+        settings=_settings(space["settings"], family, where),
+        budget=_budget(space["budget"], where),
+        **given,
+    )
+    for bottleneck in bottlenecks:
+        if not any(bottleneck in r.only for r in request.ranges):
+            raise RequestError(f"{where}: no weight is searched for bottleneck {bottleneck!r}")
+    return request
+
+
+def _table(value: Any, name: str, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RequestError(f"{where}: {name} must be a table, got {value!r}")
+    return value
+
+
+def _number(value: Any, name: str, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RequestError(f"{where}: {name} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def _ranges(weights: Any, family: Family, where: str) -> tuple[WeightRange, ...]:
+    table = _table(weights, "weights", where)
+    allowed = [*TERM_OWNERS[family], "prediction_weight"]
+    for name in table:
+        if name in WEIGHT_NAMES and name not in allowed:
+            raise RequestError(
+                f"{where}: {name} has no term in family {family!r}; "
+                f"its weights are {', '.join(allowed)}"
+            )
+        choice("weight", name, allowed, where)
+    return tuple(_range(name, _table(table[name], name, where), where) for name in table)
+
+
+def _range(name: str, table: dict[str, Any], where: str) -> WeightRange:
+    default_only = ["prior"] if name == "prediction_weight" else list(BOTTLENECKS)
+    table = {"only": default_only, **table}
+    place = f"{where}: weights.{name}"
+    check_keys(table, ("low", "high", "scale", "only"), place)
+    low, high = _number(table["low"], "low", place), _number(table["high"], "high", place)
+    scale = choice("scale", table["scale"], ("log", "linear"), place)
+    if not 0 <= low < high:
+        raise RequestError(f"{place}: needs 0 <= low < high, got low {low}, high {high}")
+    if scale == "log" and low == 0:
+        raise RequestError(
+            f"{place}: a log range needs low > 0, got 0; leave the weight out to switch it off"
+        )
+    if not isinstance(table["only"], list) or not table["only"]:
+        raise RequestError(f"{place}: only must be a list of bottlenecks, got {table['only']!r}")
+    for bottleneck in table["only"]:
+        choice("only", bottleneck, BOTTLENECKS, place)
+    if name == "prediction_weight" and table["only"] != ["prior"]:
+        raise RequestError(f"{place}: only PRIOR has a prediction term, so only must be ['prior']")
+    return WeightRange(name=name, low=low, high=high, scale=scale, only=tuple(table["only"]))
+
+
+def _settings(settings: Any, family: Family, where: str) -> dict[str, float]:
+    table = _table(settings, "settings", where)
+    check_keys(table, SETTINGS[family], f"{where}: settings")
+    return {name: _number(value, f"settings.{name}", where) for name, value in table.items()}
+
+
+def _budget(budget: Any, where: str) -> Budget:
+    table = _table(budget, "budget", where)
+    check_keys(table, [f.name for f in dataclasses.fields(Budget)], f"{where}: budget")
+    share = _number(table["short_horizon"], "budget.short_horizon", where)
+    if not 0 < share <= 1:
+        raise RequestError(f"{where}: budget.short_horizon must be in (0, 1], got {share}")
+    lowest = {"stage1_trials": 2, "stage2_trials": 1, "confirm_trials": 0, "anchors": 0}
+    counts = {}
+    for name, least in lowest.items():
+        value = table[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 100_000:
+            raise RequestError(
+                f"{where}: budget.{name} must be a whole number from {least} to 100000, got {value!r}"
+            )
+        counts[name] = value
+    if counts["anchors"] > counts["stage2_trials"]:
+        raise RequestError(
+            f"{where}: budget.anchors must be <= stage2_trials, "
+            f"got {counts['anchors']} > {counts['stage2_trials']}"
+        )
+    return Budget(short_horizon=share, **counts)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

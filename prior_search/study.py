@@ -1,0 +1,294 @@
+"""A study: the searches of one request, sharing the workers, recorded event by event.
+
+``Study`` hands out trials and takes their results; it knows neither Ray nor MLflow nor torch. Each
+change is in the event log before anyone acts on it, so a study whose driver died is opened again by
+replaying the log: suggestions are adopted, not computed anew, and trials that were running are
+handed out again, one attempt later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prior_search.errors import RecordError, RequestError
+from prior_search.event_log import Event, EventLog
+from prior_search.request import StudyRequest
+from prior_search.search import Observation, Recommendation, Suggestion, TwoStageOptimizer
+from prior_search.trial import Bottleneck, MetricPoint, TrialResult, TrialSpec
+from prior_search.weights import RegularizerWeights
+
+logger = logging.getLogger(__name__)
+
+MAX_RETRIES: Mapping[str, int] = {"lost": 3, "failed": 1}  # machines, code
+
+RunKey = tuple[int, int]  # (trial, replicate): one training run, whatever the attempt
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed from names and numbers: the same parts give the same seed everywhere."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass(slots=True)
+class _Search:
+    """One bottleneck's optimizer and what it has spent."""
+
+    bottleneck: Bottleneck
+    optimizer: TwoStageOptimizer
+    budget: float  # in steps
+    spent: float = 0.0
+    trial_numbers: dict[int, int] = field(default_factory=dict)  # the optimizer's -> the study's
+
+
+@dataclass(slots=True)
+class _Run:
+    """One training run on its way: its suggestion, its current attempt and its outcome."""
+
+    search: _Search
+    suggestion: Suggestion
+    spec: TrialSpec
+    losses: dict[str, int] = field(default_factory=lambda: {"lost": 0, "failed": 0})
+    outcome: TrialResult | None = None
+
+
+class Study:
+    """The state of a study; satisfies ``runner.TrialSource``.
+
+    Args:
+        folder: holds ``study.toml`` and ``events.jsonl``; ``create`` or an earlier driver made it.
+        listener: called with every new event, after it is on disk.
+
+    Raises:
+        RequestError: there is no study in ``folder``, or another process runs it.
+        RecordError: the log is damaged or contradicts the request.
+    """
+
+    def __init__(self, folder: Path, listener: Callable[[Event], None] | None = None) -> None:
+        self.folder = folder
+        if not (folder / "events.jsonl").exists():
+            raise RequestError(f"no study in {folder}: events.jsonl is missing")
+        self.request = StudyRequest.read(folder / "study.toml")
+        self._log = EventLog(folder / "events.jsonl")
+        self._listener = listener
+        self._searches = {b: self._new_search(b) for b in self.request.bottlenecks}
+        self._runs: dict[RunKey, _Run] = {}
+        self._waiting: deque[TrialSpec] = deque()
+        self._running: dict[RunKey, TrialSpec] = {}
+        self._next_trial = 0
+        self._finished_searches: set[str] = set()
+        for event in self._log.events:
+            self._replay(event)
+
+    @staticmethod
+    def create(folder: Path, request: StudyRequest, facts: Mapping[str, Any]) -> None:
+        """Make the folder of a new study; ``facts`` (versions, data, ...) go into its first event.
+
+        Raises:
+            RequestError: the folder cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            request.write(folder / "study.toml")
+            with EventLog(folder / "events.jsonl") as log:
+                data = request.as_dict()
+                data |= {"study": request.name, "searches": list(request.bottlenecks), **facts}
+                log.append("study_created", data)
+        except OSError as error:
+            raise RequestError(f"cannot write the study to {folder}: {error}") from error
+
+    # --- what a runner calls
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """Record a driver's start and take up again the runs that the last driver left behind."""
+        self._append("driver_started", facts)
+        for key, spec in list(self._running.items()):
+            del self._running[key]
+            self._retry(self._runs[key], "driver ended", spec)
+
+    def next_trial(self) -> TrialSpec | None:
+        """The next attempt to run; None while every search waits for results or is done."""
+        if self._waiting:
+            return self._waiting.popleft()
+        order = sorted(self._searches.values(), key=lambda s: s.spent / s.budget)
+        for search in order:
+            suggestion = search.optimizer.ask()
+            if suggestion is not None:
+                return self._hand_out(search, suggestion)
+        return None
+
+    def record_start(self, spec: TrialSpec, worker: str) -> None:
+        """An attempt has begun."""
+        self._running[spec.key[:2]] = spec
+        data = {"search": spec.search, "key": list(spec.key), "worker": worker}
+        self._append("trial_started", data)
+
+    def record_point(self, spec: TrialSpec, point: MetricPoint) -> None:
+        """Metrics of a running attempt."""
+        self._append(
+            "metric_point", {"search": spec.search, "key": list(spec.key), **point.as_dict()}
+        )
+
+    def record(self, result: TrialResult) -> None:
+        """An attempt has ended. A second result of the same run is logged and changes nothing.
+
+        Raises:
+            RecordError: the study never handed out this attempt.
+        """
+        run = self._runs.get(result.key[:2])
+        if run is None or result.attempt > run.spec.attempt:
+            raise RecordError(f"a result for attempt {result.key}, which was never handed out")
+        kind = "trial_ended" if run.outcome is None else "late_result"
+        event = self._append(kind, {"search": run.search.bottleneck, "result": result.as_dict()})
+        if kind == "trial_ended":
+            self._take(run, TrialResult.from_dict(event["result"]), retry=True)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every search has spent its budget and every run has its outcome."""
+        return (
+            not self._waiting
+            and all(run.outcome is not None for run in self._runs.values())
+            and all(search.optimizer.is_finished for search in self._searches.values())
+        )
+
+    # --- what the commands and the report call
+
+    @property
+    def events(self) -> list[Event]:
+        """All events, oldest first."""
+        return self._log.events
+
+    def recommend(self, bottleneck: str) -> Recommendation:
+        """The optimizer's recommendation; ``.trial`` is the study's trial number."""
+        search = self._searches[bottleneck]  # type: ignore[index]
+        recommendation = search.optimizer.recommend()
+        trial = search.trial_numbers[recommendation.trial]
+        return dataclasses.replace(recommendation, trial=trial)
+
+    def finish(self) -> dict[str, Recommendation | None]:
+        """Record the recommendations of a finished study; None where no long trial succeeded."""
+        recommendations: dict[str, Recommendation | None] = {}
+        for name, search in self._searches.items():
+            found = search.optimizer.has_recommendation
+            recommendations[name] = self.recommend(name) if found else None
+            if name not in self._finished_searches:
+                best = recommendations[name]
+                data = None if best is None else best.as_dict()
+                self._append("search_finished", {"search": name, "recommendation": data})
+                self._finished_searches.add(name)
+        if not any(event["event"] == "study_finished" for event in self.events):
+            self._append("study_finished", {})
+        return recommendations
+
+    def optimizer(self, bottleneck: str) -> TwoStageOptimizer:
+        """The optimizer of one search, for diagnostics."""
+        return self._searches[bottleneck].optimizer  # type: ignore[index]
+
+    def close(self) -> None:
+        """Release the log."""
+        self._log.close()
+
+    # --- inside
+
+    def _new_search(self, bottleneck: Bottleneck) -> _Search:
+        request, plan = self.request, self.request.budget.plan()
+        seed = derive_seed(request.seed, "search", bottleneck)
+        budget = plan.stage1_trials * request.horizon("short")
+        budget += (plan.stage2_trials + plan.confirm_trials) * request.horizon("long")
+        optimizer = TwoStageOptimizer(request.space(bottleneck), plan, seed)
+        return _Search(bottleneck=bottleneck, optimizer=optimizer, budget=budget)
+
+    def _append(self, kind: str, data: Mapping[str, Any]) -> Event:
+        event = self._log.append(kind, data)
+        if self._listener is not None:
+            self._listener(event)
+        return event
+
+    def _hand_out(self, search: _Search, suggestion: Suggestion) -> TrialSpec:
+        trial = search.trial_numbers.get(suggestion.trial, self._next_trial)
+        request = self.request
+        spec = TrialSpec(
+            study=request.name,
+            search=search.bottleneck,
+            trial=trial,
+            replicate=suggestion.replicate,
+            stage=suggestion.stage,
+            role=suggestion.role,
+            task=request.task,
+            bottleneck=search.bottleneck,
+            family=request.family,
+            preset=request.preset,
+            weights=RegularizerWeights.from_mapping(suggestion.values),
+            settings=request.settings,
+            horizon=request.horizon(suggestion.horizon),
+            seed=derive_seed(request.seed, search.bottleneck, suggestion.trial, suggestion.replicate),
+        )
+        data = {"search": search.bottleneck, "trial": trial, "replicate": spec.replicate}
+        data |= {"suggestion": suggestion.as_dict(), "spec": spec.as_dict()}
+        self._append("trial_suggested", data)
+        self._add(search, suggestion, spec)
+        return spec
+
+    def _add(self, search: _Search, suggestion: Suggestion, spec: TrialSpec) -> None:
+        search.trial_numbers[suggestion.trial] = spec.trial
+        search.spent += spec.horizon
+        self._next_trial = max(self._next_trial, spec.trial + 1)
+        self._runs[spec.key[:2]] = _Run(search=search, suggestion=suggestion, spec=spec)
+        self._running[spec.key[:2]] = spec
+
+    def _take(self, run: _Run, result: TrialResult, *, retry: bool) -> None:
+        """Let a recorded result change the state; ``retry`` is off in a replay."""
+        key = result.key[:2]
+        if result.status == "stopped":
+            return  # by the user: the run stays open, and the next driver goes on with it
+        if result.status in MAX_RETRIES and result.attempt == run.spec.attempt:
+            self._running.pop(key, None)
+            run.losses[result.status] += 1
+            if run.losses[result.status] <= MAX_RETRIES[result.status]:
+                if retry:
+                    self._retry(run, result.error or result.status, run.spec)
+                else:
+                    self._running[key] = run.spec  # the next event says so, unless it was cut
+                return
+        elif result.status in MAX_RETRIES:
+            return  # an attempt that was given up has ended without a value
+        run.outcome = result
+        self._running.pop(key, None)
+        self._waiting = deque(spec for spec in self._waiting if spec.key[:2] != key)
+        told = result.status if result.status in ("completed", "diverged") else "failed"
+        run.search.optimizer.tell(
+            Observation(index=run.suggestion.index, value=result.objective, status=told)
+        )
+
+    def _retry(self, run: _Run, reason: str, spec: TrialSpec) -> None:
+        again = spec.retry()
+        data = {"search": again.search, "spec": again.as_dict(), "reason": reason}
+        self._append("trial_retried", data)
+        run.spec = again
+        self._waiting.append(again)
+        self._running[again.key[:2]] = again
+
+    def _replay(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "trial_suggested":
+            search = self._searches[event["search"]]
+            suggestion = Suggestion.from_dict(event["suggestion"])
+            search.optimizer.adopt(suggestion)
+            self._add(search, suggestion, TrialSpec.from_dict(event["spec"]))
+        elif kind == "trial_retried":
+            spec = TrialSpec.from_dict(event["spec"])
+            self._runs[spec.key[:2]].spec = spec
+            self._running[spec.key[:2]] = spec
+        elif kind == "trial_ended":
+            result = TrialResult.from_dict(event["result"])
+            self._take(self._runs[result.key[:2]], result, retry=False)
+        elif kind == "search_finished":
+            self._finished_searches.add(event["search"])

@@ -1,0 +1,293 @@
+"""The training loop: one generator, ``fit``, for every bottleneck, family and horizon.
+
+All draws of step t are seeded by (seed, t), so a run that goes on from a checkpoint sees the same
+batches, masks and noise as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from prior_search.data import ObjectTracks, sample_pairs, validation_pairs
+from prior_search.errors import TrialDivergedError
+from prior_search.models import PRESETS, ModelPreset, OrderedModel, build_model
+from prior_search.objectives import contrastive_loss, nt_xent
+from prior_search.trial import MetricPoint, TrialSpec
+
+NUM_POINTS = 4  # a trial reports its validation objective this often, the last time at its end
+VALIDATION_CHUNK = 256  # views per forward pass in validation
+
+
+def resolve_device(device: str) -> torch.device:
+    """``auto`` is CUDA where a device is visible, else the CPU.
+
+    Raises:
+        ValueError: CUDA is asked for and not available, or the name is unknown.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be one of auto, cpu, cuda, got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda' was asked for, but torch sees no CUDA device")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def learning_rate_factor(step: int, *, horizon: int, warmup_share: float) -> float:
+    """Linear warm-up, then half a cosine to zero at ``horizon``; a factor in [0, 1]."""
+    warmup = max(1, round(warmup_share * horizon))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, horizon - warmup)))
+
+
+def make_optimizer(model: nn.Module, preset: ModelPreset, device: torch.device) -> torch.optim.AdamW:
+    """AdamW; weight decay acts on matrices only, not on biases, norms, gates and codes."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": preset.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=preset.learning_rate, fused=device.type == "cuda")
+
+
+class _Batches:
+    """Frames of a data set as tensors on one device, gathered by index."""
+
+    def __init__(self, tracks: ObjectTracks, device: torch.device) -> None:
+        self._tracks = tracks
+        self._device = device
+
+    def gather(self, frames: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Images uint8 [n, 3, H, W] and foveas float32 [n, 4] of the given frames."""
+        return self._copy(self._tracks.images[frames]), self._copy(self._tracks.fovea[frames])
+
+    def _copy(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self._device.type == "cuda":
+            return tensor.pin_memory().to(self._device, non_blocking=True)
+        return tensor
+
+
+def _seed_step(generator: torch.Generator, seed: int, step: int) -> np.random.Generator:
+    """Seed all draws of one step; return the source of its pairs."""
+    mixed = np.random.SeedSequence([seed, step])
+    generator.manual_seed(int(mixed.generate_state(1, np.uint64)[0]) >> 1)
+    return np.random.default_rng(mixed)
+
+
+@torch.no_grad()
+def validate(
+    model: OrderedModel, tracks: ObjectTracks, preset: ModelPreset, device: torch.device
+) -> dict[str, float]:
+    """Validation NT-Xent (Eq. 9) of the last level's head at full budget, masks off.
+
+    Also ``information_nats``: Eq. 7 at full budget. The pairs are fixed, so that trials compare.
+    """
+    frames = np.concatenate(validation_pairs(tracks, preset.validation_pairs))
+    batches = _Batches(tracks, device)
+    usage = model.usage_accumulator()
+    descriptors = []
+    was_training = model.training
+    model.eval()
+    for start in range(0, len(frames), VALIDATION_CHUNK):
+        output = model(*batches.gather(frames[start : start + VALIDATION_CHUNK]), generator=None)
+        descriptors.append(output.descriptors[-1].float())
+        usage.add(output.codes)
+    model.train(was_training)
+    objective = nt_xent(torch.cat(descriptors), temperature=preset.temperature)
+    return {"objective": float(objective), "information_nats": float(usage.nats().sum())}
+
+
+class TrainingRun:
+    """Model, optimizer and step counter of one trial.
+
+    Args:
+        spec: what to train.
+        tracks: the data.
+        device: where to train.
+    """
+
+    def __init__(self, spec: TrialSpec, tracks: ObjectTracks, device: torch.device) -> None:
+        self.spec, self.tracks, self.device = spec, tracks, device
+        self.preset = PRESETS[spec.preset]
+        with torch.random.fork_rng(devices=[]):  # initialization draws from the global generator
+            torch.manual_seed(spec.seed)
+            self.model = build_model(
+                family=spec.family,
+                bottleneck=spec.bottleneck,
+                preset=self.preset,
+                settings=spec.settings,
+            ).to(device)
+        self.optimizer = make_optimizer(self.model, self.preset, device)
+        self.step = 0
+        self.metrics: dict[str, Tensor] = {}
+        self._generator = torch.Generator(device=device)
+        self._batches = _Batches(tracks, device)
+        self._all_finite = torch.ones((), dtype=torch.bool, device=device)
+
+    def train_step(self) -> None:
+        """One optimization step; never waits for the device."""
+        spec, preset = self.spec, self.preset
+        pairs = sample_pairs(
+            self.tracks, "train", preset.pairs, _seed_step(self._generator, spec.seed, self.step)
+        )
+        factor = learning_rate_factor(
+            self.step, horizon=spec.horizon, warmup_share=preset.warmup_share
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = preset.learning_rate * factor
+        images, fovea = self._batches.gather(np.concatenate(pairs))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            output = self.model(images, fovea, generator=self._generator)
+        loss = contrastive_loss(
+            output.descriptors, output.terms, spec.weights, temperature=preset.temperature
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), preset.grad_clip)
+        self.optimizer.step()
+        self.step += 1
+        self._all_finite &= loss.total.detach().isfinite()
+        self.metrics = {"train_objective": loss.objectives[-1], "train_loss": loss.total} | dict(
+            output.terms
+        )
+
+    def point(self) -> MetricPoint:
+        """Validation metrics and the last batch's losses and unweighted terms at this step.
+
+        Raises:
+            TrialDivergedError: a training loss since the start, or the objective, is not finite.
+        """
+        values = validate(self.model, self.tracks, self.preset, self.device)
+        values |= {name: float(value.detach()) for name, value in self.metrics.items()}
+        if not bool(self._all_finite) or not all(map(math.isfinite, values.values())):
+            raise TrialDivergedError(f"{self.spec.label}: a loss is not finite by step {self.step}")
+        return MetricPoint(step=self.step, metrics=values)
+
+    def save(self, path: Path) -> None:
+        """Write everything that ``restore`` needs into one file, atomically."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors["all_finite"] = self._all_finite
+        metadata = {"spec": _identity(self.spec), "step": str(self.step)}
+        _save_atomically(tensors, path, metadata)
+
+    def restore(self, path: Path) -> bool:
+        """Go on from a checkpoint of the same specification; False if the file is of another."""
+        with safe_open(path, framework="pt", device=str(self.device)) as file:
+            metadata = file.metadata() or {}
+            if metadata.get("spec") != _identity(self.spec):
+                return False
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        self.model.load_state_dict(
+            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        )
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, field = name.split(".")
+                state.setdefault(int(number), {})[field] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self._all_finite = tensors["all_finite"]
+        self.step = int(metadata["step"])
+        return True
+
+
+def _identity(spec: TrialSpec) -> str:
+    """What two attempts at one training run share."""
+    return json.dumps({k: v for k, v in spec.as_dict().items() if k != "attempt"}, sort_keys=True)
+
+
+def _save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + f".{os.getpid()}.partial")
+    save_file({name: t.detach().contiguous().clone() for name, t in tensors.items()}, partial, metadata)
+    partial.replace(path)
+
+
+def fit(
+    spec: TrialSpec,
+    tracks: ObjectTracks,
+    *,
+    device: str = "auto",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> Iterator[MetricPoint]:
+    """Train ``spec`` to its horizon; yields points, the last with the objective at the horizon.
+
+    Args:
+        spec: what to train.
+        tracks: the data.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        checkpoint: a safetensors file to write every ``checkpoint_seconds`` and to go on from if
+            it is there; removed at the end. Final trainings leave ``model.safetensors`` beside it.
+        checkpoint_seconds: time between checkpoints.
+
+    Raises:
+        TrialDivergedError: a loss became infinite or NaN.
+    """
+    run = TrainingRun(spec, tracks, resolve_device(device))
+    if checkpoint is not None and checkpoint.exists():
+        run.restore(checkpoint)
+    points = {round(spec.horizon * (k + 1) / NUM_POINTS) for k in range(NUM_POINTS)}
+    saved = time.monotonic()
+    run.model.train()
+    while run.step < spec.horizon:
+        run.train_step()
+        if run.step == spec.horizon:
+            break
+        if checkpoint is not None and time.monotonic() - saved >= checkpoint_seconds:
+            run.save(checkpoint)
+            saved = time.monotonic()
+        if run.step in points:
+            yield run.point()
+    last = run.point()
+    if checkpoint is not None:
+        if spec.stage == "final":
+            save_model(run.model, checkpoint.with_name("model.safetensors"), spec)
+        checkpoint.unlink(missing_ok=True)
+    yield last
+
+
+def save_model(model: nn.Module, path: Path, spec: TrialSpec) -> None:
+    """Write a model's parameters and buffers with its specification as metadata, atomically."""
+    _save_atomically(dict(model.state_dict()), path, {"spec": json.dumps(spec.as_dict())})
+
+
+def load_model(path: Path, *, device: str = "auto") -> tuple[OrderedModel, TrialSpec]:
+    """The inverse of ``save_model``, in evaluation mode.
+
+    Raises:
+        ValueError: the file is no model of this package.
+    """
+    try:
+        with safe_open(path, framework="pt", device=str(resolve_device(device))) as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} must be a readable safetensors file: {error}") from error
+    if "spec" not in metadata:
+        raise ValueError(f"{path} holds no trial specification in its metadata")
+    spec = TrialSpec.from_dict(json.loads(metadata["spec"]))
+    model = build_model(
+        family=spec.family,
+        bottleneck=spec.bottleneck,
+        preset=PRESETS[spec.preset],
+        settings=spec.settings,
+    )
+    model.load_state_dict(tensors)
+    return model.to(resolve_device(device)).eval(), spec
