@@ -53,10 +53,16 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where it runs")
     where.add_argument("--executor", choices=("ray", "local"), default="ray")
     where.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    where.add_argument("--max-concurrent-trials", type=_count(1), metavar="N", help="default: as many as fit")
+    where.add_argument(
+        "--max-concurrent-trials", type=_count(1), metavar="N", help="default: as many as fit"
+    )
     where.add_argument("--cpus-per-trial", type=_share, default=1.0, metavar="X")
-    where.add_argument("--gpus-per-trial", type=_share, metavar="X", help="default: 1 on CUDA workers, else 0")
-    where.add_argument("--tracking-uri", metavar="URI", help="MLflow store; default: sqlite in the study")
+    where.add_argument(
+        "--gpus-per-trial", type=_share, metavar="X", help="default: 1 on CUDA workers, else 0"
+    )
+    where.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow store; default: sqlite in the study"
+    )
 
 
 def _add_storage(parser: argparse.ArgumentParser) -> None:
@@ -78,12 +84,20 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET)")
     parser.add_argument("--seed", type=_count(0), default=0)
     parser.add_argument("--spaces", type=Path, metavar="DIR", help="holds FAMILY.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                        help="override a value of the space file, e.g. budget.anchors=4")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a value of the space file, e.g. budget.anchors=4",
+    )
     parser.add_argument("--stage1-trials", type=_count(1), metavar="N")
     parser.add_argument("--stage2-trials", type=_count(1), metavar="N")
     parser.add_argument("--resume", choices=("auto", "never", "must"), default="auto")
-    parser.add_argument("--dry-run", action="store_true", help="print trials and compute, start nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print trials and compute, start nothing"
+    )
     _add_storage(parser)
     _add_where(parser)
 
@@ -93,12 +107,16 @@ def _add_final(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=_count(1), default=3, metavar="K")
     parser.add_argument("--steps", type=_count(1), metavar="N", help="default: the export's")
     parser.add_argument("--data", metavar="embedded|PATH", help="default: the export's")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: final/ beside the export's folder")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: final/ beside the export's folder"
+    )
     _add_where(parser)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="prior-search", description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
+    parser = _Parser(
+        prog="prior-search", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=__version__)
     actions = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
 
@@ -116,7 +134,9 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument("study", help="name of a study, or its folder")
         _add_storage(action)
         if name == "export":
-            action.add_argument("--out", type=Path, metavar="DIR", help="default: best/ in the study")
+            action.add_argument(
+                "--out", type=Path, metavar="DIR", help="default: best/ in the study"
+            )
         if name == "ui":
             action.add_argument("--port", type=_count(1), default=5000)
             action.add_argument("--tracking-uri", metavar="URI")

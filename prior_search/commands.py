@@ -174,7 +174,9 @@ def _run_study(
         if any(study.optimizer(b).has_recommendation for b in study.request.bottlenecks):
             export_best(study, folder / "best")
     except KeyboardInterrupt:
-        console.print(f"interrupted; finished trials are kept. Resume with:\n    {_same_command()}")
+        console.print(
+            f"interrupted; finished trials are kept. Resume with:\n    {_same_command()}"
+        )
         return 130
     finally:
         study.close()
@@ -247,7 +249,9 @@ def _best_table(console: Console, events: list[dict[str, Any]]) -> bool:
             ]
             mean = f"{best['predicted_mean']:.4f} ± {best['predicted_sd']:.4f}"
             weights = format_weights(best["values"])
-            table.add_row(event["search"], f"t{best['trial']:04d}", mean, ", ".join(measured), weights)
+            table.add_row(
+                event["search"], f"t{best['trial']:04d}", mean, ", ".join(measured), weights
+            )
             found = True
     if found:
         console.print(table)
@@ -291,8 +295,10 @@ def _study_folder(options: argparse.Namespace) -> Path:
     for folder in (given, options.storage_path / options.study):
         if (folder / "events.jsonl").exists():
             return folder.resolve()
-    raise RequestError(f"no study {options.study!r}: looked in {given.resolve()} and "
-                       f"{(options.storage_path / options.study).resolve()}")
+    raise RequestError(
+        f"no study {options.study!r}: looked in {given.resolve()} and "
+        f"{(options.storage_path / options.study).resolve()}"
+    )
 
 
 def status(options: argparse.Namespace) -> int:
@@ -309,14 +315,34 @@ def status(options: argparse.Namespace) -> int:
         shown = ", ".join(f"{count} {state}" for state, count in states.items()) or "none yet"
         console.print(f"{bottleneck}: {sum(states.values())} of {planned} runs suggested; {shown}")
     table = Table()
-    for column in ("run", "search", "stage", "role", "state", "objective", "predicted", "seconds", "weights"):
+    for column in (
+        "run",
+        "search",
+        "stage",
+        "role",
+        "state",
+        "objective",
+        "predicted",
+        "seconds",
+        "weights",
+    ):
         table.add_column(column)
     for row in rows:
-        predicted = "" if row.predicted_mean is None else f"{row.predicted_mean:.3f} ± {row.predicted_sd:.3f}"
+        predicted = (
+            ""
+            if row.predicted_mean is None
+            else f"{row.predicted_mean:.3f} ± {row.predicted_sd:.3f}"
+        )
         table.add_row(
-            row.spec.label, row.spec.search, row.spec.stage, row.spec.role, row.state,
+            row.spec.label,
+            row.spec.search,
+            row.spec.stage,
+            row.spec.role,
+            row.state,
             "" if row.objective is None else f"{row.objective:.4f}",
-            predicted, f"{row.wall_seconds:.0f}", format_weights(row.spec.weights.as_dict()),
+            predicted,
+            f"{row.wall_seconds:.0f}",
+            format_weights(row.spec.weights.as_dict()),
         )
     console.print(table)
     age = time.time() - events[-1]["time"]
@@ -334,7 +360,9 @@ def best(options: argparse.Namespace) -> int:
         for bottleneck in study.request.bottlenecks:
             if study.optimizer(bottleneck).has_recommendation:
                 found = study.recommend(bottleneck).as_dict()
-                events.append({"event": "search_finished", "search": bottleneck, "recommendation": found})
+                events.append(
+                    {"event": "search_finished", "search": bottleneck, "recommendation": found}
+                )
         if not _best_table(console, events):
             console.print("no trial at the full horizon has succeeded yet")
             return 3
@@ -380,7 +408,9 @@ def final(options: argparse.Namespace) -> int:
     code = 0
     for path in options.exports:
         export_file = read_export(path)
-        data, fingerprint = _prepare_data(console, options.data or export_file.data, export_file.preset)
+        data, fingerprint = _prepare_data(
+            console, options.data or export_file.data, export_file.preset
+        )
         if fingerprint != export_file.data_fingerprint:
             raise RequestError(
                 f"{path} was tuned on data with fingerprint {export_file.data_fingerprint}, "

@@ -89,7 +89,9 @@ class FinalTraining:
             if event["event"] == "trial_suggested":
                 known[event["replicate"]] = TrialSpec.from_dict(event["spec"])
             elif event["event"] == "trial_ended" and event["result"]["status"] != "lost":
-                self._results[event["result"]["replicate"]] = TrialResult.from_dict(event["result"])
+                self._results[event["result"]["replicate"]] = TrialResult.from_dict(
+                    event["result"]
+                )
         if not self._log.events:
             first = self.specs[0]
             data = {"study": first.study, "family": first.family, "task": first.task}
@@ -100,7 +102,9 @@ class FinalTraining:
             if spec.replicate not in known:
                 data = {"search": spec.search, "trial": spec.trial, "replicate": spec.replicate}
                 suggestion = {"predicted_mean": None, "predicted_sd": None, "acquisition": None}
-                self._append("trial_suggested", data | {"suggestion": suggestion, "spec": spec.as_dict()})
+                self._append(
+                    "trial_suggested", data | {"suggestion": suggestion, "spec": spec.as_dict()}
+                )
             elif known[spec.replicate] != spec:
                 raise RequestError(
                     f"{self.folder} holds the final training of another configuration; "
@@ -144,7 +148,9 @@ class FinalTraining:
         self._append("trial_ended", {"search": spec.search, "result": result.as_dict()})
         if result.status == "lost" and result.attempt < 3:
             again = TrialSpec.from_dict(spec.as_dict() | {"attempt": result.attempt + 1})
-            self._append("trial_retried", {"search": spec.search, "spec": again.as_dict(), "reason": "lost"})
+            self._append(
+                "trial_retried", {"search": spec.search, "spec": again.as_dict(), "reason": "lost"}
+            )
             self._waiting.append(again)
         else:
             self._results[result.replicate] = result

@@ -133,7 +133,11 @@ class StudyRequest:
             RequestError: the file is missing or damaged.
         """
         data = read_toml(path)
-        check_keys(data, [f.name for f in dataclasses.fields(cls) if f.name != "ranges"] + ["weights"], str(path))
+        check_keys(
+            data,
+            [f.name for f in dataclasses.fields(cls) if f.name != "ranges"] + ["weights"],
+            str(path),
+        )
         family = choice("family", data.pop("family"), FAMILIES, str(path))
         bottlenecks = tuple(data.pop("bottlenecks"))
         for bottleneck in bottlenecks:

@@ -229,7 +229,9 @@ class Study:
             weights=RegularizerWeights.from_mapping(suggestion.values),
             settings=request.settings,
             horizon=request.horizon(suggestion.horizon),
-            seed=derive_seed(request.seed, search.bottleneck, suggestion.trial, suggestion.replicate),
+            seed=derive_seed(
+                request.seed, search.bottleneck, suggestion.trial, suggestion.replicate
+            ),
         )
         data = {"search": search.bottleneck, "trial": trial, "replicate": spec.replicate}
         data |= {"suggestion": suggestion.as_dict(), "spec": spec.as_dict()}

@@ -52,7 +52,9 @@ def learning_rate_factor(step: int, *, horizon: int, warmup_share: float) -> flo
     return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, horizon - warmup)))
 
 
-def make_optimizer(model: nn.Module, preset: ModelPreset, device: torch.device) -> torch.optim.AdamW:
+def make_optimizer(
+    model: nn.Module, preset: ModelPreset, device: torch.device
+) -> torch.optim.AdamW:
     """AdamW; weight decay acts on matrices only, not on biases, norms, gates and codes."""
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -173,7 +175,9 @@ class TrainingRun:
         values = validate(self.model, self.tracks, self.preset, self.device)
         values |= {name: float(value.detach()) for name, value in self.metrics.items()}
         if not bool(self._all_finite) or not all(map(math.isfinite, values.values())):
-            raise TrialDivergedError(f"{self.spec.label}: a loss is not finite by step {self.step}")
+            raise TrialDivergedError(
+                f"{self.spec.label}: a loss is not finite by step {self.step}"
+            )
         return MetricPoint(step=self.step, metrics=values)
 
     def save(self, path: Path) -> None:
@@ -215,7 +219,9 @@ def _identity(spec: TrialSpec) -> str:
 def _save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + f".{os.getpid()}.partial")
-    save_file({name: t.detach().contiguous().clone() for name, t in tensors.items()}, partial, metadata)
+    save_file(
+        {name: t.detach().contiguous().clone() for name, t in tensors.items()}, partial, metadata
+    )
     partial.replace(path)
 
 

@@ -62,7 +62,9 @@ def trial_rows(events: Iterable[Event]) -> list[TrialRow]:
             case "trial_started":
                 rows[_run_key(event["key"])].state = "running"
             case "trial_ended":
-                _end(rows[_run_key([event["result"]["trial"], event["result"]["replicate"]])], event)
+                _end(
+                    rows[_run_key([event["result"]["trial"], event["result"]["replicate"]])], event
+                )
     return list(rows.values())
 
 

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from prior_search.errors import RecordError, RequestError
+from prior_search.event_log import EventLog, read_events
+
+
+def test_events_come_back_in_order_with_their_data(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "events.jsonl") as log:
+        for value in (0.1, 1e-300, 1 / 3):
+            log.append("metric_point", {"value": value})
+    events = read_events(tmp_path / "events.jsonl")
+    assert [event["seq"] for event in events] == [0, 1, 2]
+    assert [event["value"] for event in events] == [0.1, 1e-300, 1 / 3]
+
+
+@pytest.mark.parametrize("cut", range(1, 30, 4))
+def test_a_last_line_cut_by_a_crash_never_counted(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        log.append("first", {})
+        log.append("second", {"text": "x" * 40})
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert [event["event"] for event in read_events(path)] == ["first"]
+    with EventLog(path) as log:
+        log.append("third", {})
+    assert [event["event"] for event in read_events(path)] == ["first", "third"]
+
+
+def test_a_damaged_line_in_the_middle_is_refused_by_number(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    lines = [json.dumps({"seq": k, "event": "e", "time": 0.0}) for k in range(3)]
+    lines[1] = lines[1][:-4]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(RecordError, match="line 2 is not JSON"):
+        read_events(path)
+
+
+def test_a_missing_line_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(json.dumps({"seq": k, "event": "e"}) + "\n" for k in (0, 2)))
+    with pytest.raises(RecordError, match="line 2 must be an event with seq 1"):
+        read_events(path)
+
+
+def test_a_second_writer_is_refused_while_the_first_lives(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path), pytest.raises(RequestError, match="another process is running"):
+        EventLog(path)
+    with EventLog(path) as log:
+        log.append("free again", {})
+
+
+def test_a_number_that_json_cannot_carry_is_refused_and_leaves_the_log_whole(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        log.append("first", {})
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            log.append("bad", {"value": math.nan})
+        log.append("second", {})
+    assert [event["event"] for event in read_events(path)] == ["first", "second"]
