@@ -72,7 +72,6 @@ class Budget:
             stage2_trials=self.stage2_trials,
             confirm_trials=self.confirm_trials,
             num_anchors=self.anchors,
-            short_cost=self.short_horizon,
         )
 
 

@@ -55,7 +55,7 @@ PRESETS: dict[str, ModelPreset] = {
     # One CPU core: a trial at the full horizon takes 10-20 s.
     "tiny": ModelPreset(
         image_size=32,
-        patches={4: 16, 8: 6},
+        patches={4: 12, 8: 4},
         channels=64,
         head_size=32,
         encoder_blocks=2,
@@ -66,8 +66,8 @@ PRESETS: dict[str, ModelPreset] = {
         descriptor_size=64,
         prior_state_bits=3,
         mbop_states=64,
-        pairs=96,
-        steps=200,
+        pairs=64,
+        steps=160,
         learning_rate=2e-3,
         weight_decay=1e-2,
         warmup_share=0.1,

@@ -1,0 +1,81 @@
+"""The search space: named ranges, mapped to the unit cube [0, 1]^d."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One coordinate.
+
+    Raises:
+        ValueError: bounds that are not finite or not ascending, or a log range from zero or below.
+    """
+
+    name: str
+    low: float
+    high: float
+    scale: Literal["log", "linear"]
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"{self.name} needs finite low < high, got {self.low}, {self.high}")
+        if self.scale not in ("log", "linear"):
+            raise ValueError(f"{self.name} scale must be log or linear, got {self.scale!r}")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"{self.name} needs low > 0 on a log scale, got {self.low}")
+
+    def encode(self, value: float) -> float:
+        """A value in [low, high] to [0, 1].
+
+        Raises:
+            ValueError: the value is outside.
+        """
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{self.name} must be in [{self.low}, {self.high}], got {value}")
+        if self.scale == "log":
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def decode(self, share: float) -> float:
+        """The inverse of ``encode``, exact at both ends."""
+        if share <= 0:
+            return self.low
+        if share >= 1:
+            return self.high
+        if self.scale == "log":
+            return self.low * (self.high / self.low) ** share
+        return self.low + share * (self.high - self.low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSpace:
+    """A box of parameters.
+
+    Raises:
+        ValueError: no parameter, or a name twice.
+    """
+
+    parameters: tuple[Parameter, ...]
+
+    def __post_init__(self) -> None:
+        names = [p.name for p in self.parameters]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"a space needs at least one parameter, each name once, got {names}")
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return len(self.parameters)
+
+    def encode(self, values: Mapping[str, float]) -> tuple[float, ...]:
+        """Values by name to a point of the unit cube."""
+        return tuple(p.encode(values[p.name]) for p in self.parameters)
+
+    def decode(self, point: Sequence[float]) -> dict[str, float]:
+        """A point of the unit cube to values by name."""
+        return {p.name: p.decode(x) for p, x in zip(self.parameters, point, strict=True)}
