@@ -107,7 +107,7 @@ def render_class(kind: ObjectClass, *, seed: int, image_size: int) -> tuple[Arra
     right, up, forward = camera(azimuth, rng.uniform(0.25, 0.95, frames))
     x, y = _pixel_grid(image_size * SUPERSAMPLING)
     center = rng.uniform(-0.22, 0.22, (frames, 2, 1)).astype(np.float32)
-    zoom = rng.uniform(1.25, 1.75, (frames, 1)).astype(np.float32)
+    zoom = rng.uniform(0.95, 1.35, (frames, 1)).astype(np.float32)
     u, v = zoom * (x - center[:, 0]), zoom * (y - center[:, 1])  # [F, R], up is positive
     origin = u[..., None] * right[:, None] + v[..., None] * up[:, None] - 5 * forward[:, None]
     hit, position, normal, part = cast(parts, origin, forward[:, None])

@@ -1,0 +1,128 @@
+"""Trials on this machine without Ray: processes that are kept and reused between trials."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from prior_search.runner.source import TrialSource
+from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
+from prior_search.trial import MetricPoint, TrialSpec
+
+STOP_SECONDS = 5.0  # that a worker gets to end by itself
+
+
+def _serve(settings: WorkerSettings, pipe: Connection) -> None:
+    """Run trials as they come; the body of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
+    pipe.send(worker_name())
+    while (spec := pipe.recv()) is not None:
+        run = TrialRun(settings, spec)
+        while isinstance(answer := run.advance(), MetricPoint):
+            pipe.send(answer)
+        pipe.send(answer)
+
+
+class _Worker:
+    """A process, the pipe to it, and the trial that it runs."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        context = multiprocessing.get_context("spawn")  # fork is not safe with torch's threads
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(settings, theirs), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.name: str | None = None  # known once it is up
+        self.spec: TrialSpec | None = None
+
+    def stop(self) -> None:
+        """End the process, with a running trial or without."""
+        if self.spec is None and self.process.is_alive():
+            try:
+                self.pipe.send(None)
+                self.process.join(STOP_SECONDS)
+            except BrokenPipeError:
+                pass  # it has ended between the question and the message
+        if self.process.is_alive():
+            self.process.terminate()
+        self.process.join()
+        self.pipe.close()
+
+
+class LocalExecutor:
+    """Runs a source's trials in worker processes, asking whenever one is free.
+
+    Args:
+        settings: for the workers.
+        num_workers: trials at a time.
+    """
+
+    def __init__(self, settings: WorkerSettings, *, num_workers: int) -> None:
+        if num_workers < 1:
+            raise ValueError(f"num_workers must be >= 1, got {num_workers}")
+        self._settings = settings
+        self._num_workers = num_workers
+
+    def run(self, source: TrialSource) -> None:
+        """Run until the source is finished, or has nothing left to wait for.
+
+        Raises:
+            KeyboardInterrupt: after all workers have ended; nothing is recorded of their trials.
+        """
+        workers = [_Worker(self._settings) for _ in range(self._num_workers)]
+        try:
+            while not source.is_finished:
+                self._hand_out(source, workers)
+                if all(w.spec is None and w.name is not None for w in workers):
+                    return  # nothing to run and nothing to wait for
+                self._listen(source, workers)
+        finally:
+            for worker in workers:
+                worker.stop()
+
+    @staticmethod
+    def _hand_out(source: TrialSource, workers: list[_Worker]) -> None:
+        for worker in workers:
+            if worker.spec is None and worker.name is not None:
+                spec = source.next_trial()
+                if spec is None:
+                    return
+                worker.spec = spec
+                source.record_start(spec, worker.name)
+                try:
+                    worker.pipe.send(spec)
+                except BrokenPipeError:
+                    return  # the process is gone; listening will notice and record the loss
+
+    def _listen(self, source: TrialSource, workers: list[_Worker]) -> None:
+        """Wait for at least one message and deal with all that are there."""
+        ready = wait([w.pipe for w in workers])
+        for number, worker in enumerate(workers):
+            if worker.pipe not in ready:
+                continue
+            try:
+                message = worker.pipe.recv()
+            except (EOFError, ConnectionResetError):
+                worker.process.join()
+                spec, code = worker.spec, worker.process.exitcode
+                worker.pipe.close()
+                workers[number] = _Worker(self._settings)
+                if spec is not None:
+                    source.record(lost(spec, f"worker process ended with code {code}"))
+                continue
+            self._take(source, worker, message)
+
+    @staticmethod
+    def _take(source: TrialSource, worker: _Worker, message: object) -> None:
+        if isinstance(message, str):
+            worker.name = message
+        elif isinstance(message, MetricPoint):
+            assert worker.spec is not None
+            source.record_point(worker.spec, message)
+        else:
+            worker.spec = None
+            source.record(message)  # type: ignore[arg-type]  # all that a worker sends besides

@@ -1,0 +1,231 @@
+"""Trials on a Ray cluster, through Ray Tune; the only file that imports ray.
+
+Tune only executes. What is done and what is next is decided by the ``TrialSource``: Tune asks it
+through a searcher, and every point and result goes back to it through a callback in the driver's
+thread. Tune's own snapshots are scratch and are never read.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C raises here, as elsewhere
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+from ray import tune
+from ray.exceptions import RayError
+from ray.tune.experiment import Trial
+from ray.tune.search import Searcher
+
+from prior_search.errors import RequestError
+from prior_search.runner.source import TrialSource
+from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
+from prior_search.trial import MetricPoint, TrialResult, TrialSpec
+
+logger = logging.getLogger(__name__)
+
+MAX_RESTARTS = 3  # of Tune's own loop, should it die while the source has work
+
+
+class _TrialActor(tune.Trainable):
+    """A worker's process; ``reset_config`` hands it the next trial without a new start."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._settings: WorkerSettings = config["settings"]
+        self._run = TrialRun(self._settings, TrialSpec.from_dict(config["spec"]))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        answer = self._run.advance()
+        if isinstance(answer, MetricPoint):
+            return {"point": answer.as_dict(), "worker": worker_name(), "done": False}
+        return {"result": answer.as_dict(), "worker": worker_name(), "done": True}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: the training loop writes its own checkpoints, by time."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: the training loop finds its own."""
+
+
+class _SourceSearcher(Searcher):  # type: ignore[misc]  # Ray has no types
+    """Tune's question for the next trial, passed on to the source."""
+
+    def __init__(self, source: TrialSource, settings: WorkerSettings, limit: int) -> None:
+        super().__init__(metric="training_iteration", mode="max")
+        self.source, self._settings, self._limit = source, settings, limit
+        self.running: dict[str, TrialSpec] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        if self.source.is_finished:
+            return Searcher.FINISHED
+        if len(self.running) >= self._limit:
+            return None
+        spec = self.source.next_trial()
+        if spec is None:
+            return None if self.running else Searcher.FINISHED
+        self.running[trial_id] = spec
+        return {"spec": spec.as_dict(), "settings": self._settings}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """A trial that ends without its result was lost with its worker."""
+        spec = self.running.pop(trial_id, None)
+        if spec is not None:
+            self.source.record(lost(spec, "the worker went away" if error else "stopped by Ray"))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the event log is the record."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, likewise."""
+
+
+class _Report(tune.Callback):  # type: ignore[misc]  # Ray has no types
+    """Passes starts, points and results to the source as they arrive."""
+
+    def __init__(self, searcher: _SourceSearcher) -> None:
+        self._searcher = searcher
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
+        spec = self._searcher.running.get(trial.trial_id)
+        if spec is not None:
+            self._searcher.source.record_start(spec, trial.trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: Any
+    ) -> None:
+        spec = self._searcher.running.get(trial.trial_id)
+        if spec is None:
+            return  # already counted as lost
+        if "result" in result:
+            del self._searcher.running[trial.trial_id]
+            self._searcher.source.record(TrialResult.from_dict(result["result"]))
+        else:
+            self._searcher.source.record_point(spec, MetricPoint.from_dict(result["point"]))
+
+
+class TuneExecutor:
+    """Runs a source's trials on Ray: on the cluster it finds, or one of its own on this machine.
+
+    Args:
+        settings: for the workers.
+        max_concurrent: trials at a time; None for as many as the cluster holds.
+        cpus_per_trial: CPUs that one trial occupies.
+        gpus_per_trial: GPUs, or a share of one; None for 1 if the cluster has GPUs, else 0.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        max_concurrent: int | None = None,
+        cpus_per_trial: float = 1.0,
+        gpus_per_trial: float | None = None,
+    ) -> None:
+        self._settings = settings
+        self._max_concurrent = max_concurrent
+        self._cpus, self._gpus = cpus_per_trial, gpus_per_trial
+
+    def run(self, source: TrialSource) -> None:
+        """Run until the source is finished.
+
+        Raises:
+            KeyboardInterrupt: after the workers have been told to end.
+            RequestError: the cluster cannot hold a single trial.
+            RayError: Ray's loop died again and again.
+        """
+        owns_ray = not ray.is_initialized()
+        if owns_ray:
+            _connect()
+        try:
+            share = self._share()
+            for restart in range(MAX_RESTARTS + 1):
+                searcher = _SourceSearcher(source, self._settings, self._limit(share))
+                try:
+                    self._fit(searcher, share)
+                except RayError as error:
+                    if restart == MAX_RESTARTS:
+                        raise
+                    logger.warning("Ray's loop ended early (%s); starting it again", error)
+                for trial_id in list(searcher.running):
+                    searcher.on_trial_complete(trial_id, error=True)
+                if source.is_finished:
+                    return
+        finally:
+            if owns_ray:
+                ray.shutdown()
+
+    def _share(self) -> dict[str, float]:
+        """Resources of one trial, checked against what the cluster has or can grow to."""
+        have = ray.cluster_resources()
+        gpus = self._gpus
+        if gpus is None:
+            gpus = 1.0 if have.get("GPU", 0) > 0 and self._settings.device != "cpu" else 0.0
+        share = {"cpu": self._cpus, "gpu": gpus}
+        for name, wanted in (("CPU", self._cpus), ("GPU", gpus)):
+            if wanted > have.get(name, 0) and not _autoscales():
+                raise RequestError(
+                    f"a trial needs {wanted:g} {name}, but the cluster has {have.get(name, 0):g}"
+                )
+        return share
+
+    def _limit(self, share: dict[str, float]) -> int:
+        if self._max_concurrent is not None:
+            return self._max_concurrent
+        if _autoscales():
+            return 1_000  # as many as the cluster grows to
+        have = ray.cluster_resources()
+        fits = [have.get(n.upper(), 0) // wanted for n, wanted in share.items() if wanted > 0]
+        return max(1, int(min(fits, default=1)))
+
+    def _fit(self, searcher: _SourceSearcher, share: dict[str, float]) -> None:
+        with tempfile.TemporaryDirectory(prefix="prior-search-tune-") as scratch:
+            tuner = tune.Tuner(
+                tune.with_resources(_TrialActor, share),
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher, num_samples=-1, reuse_actors=True
+                ),
+                run_config=tune.RunConfig(
+                    name="trials",
+                    storage_path=scratch,
+                    verbose=0,
+                    callbacks=[_Report(searcher)],
+                    failure_config=tune.FailureConfig(max_failures=0),
+                ),
+            )
+            tuner.fit()
+
+
+def _autoscales() -> bool:
+    """Whether an autoscaler may add nodes to this cluster."""
+    return os.environ.get("PRIOR_SEARCH_AUTOSCALING") == "1"
+
+
+def _connect() -> None:
+    """Join the cluster of this machine if there is one, else start one on loopback."""
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        ray.init(address="auto", **quiet)
+    except ConnectionError:
+        cores = len(os.sched_getaffinity(0))
+        ray.init(
+            address="local",
+            num_cpus=cores,
+            include_dashboard=False,
+            _node_ip_address="127.0.0.1",
+            **quiet,
+        )

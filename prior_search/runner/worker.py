@@ -1,0 +1,125 @@
+"""What a worker does with one trial, the same under every executor."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from prior_search.data import ObjectTracks, open_tracks
+from prior_search.errors import TrialDivergedError
+from prior_search.training import fit
+from prior_search.trial import MetricPoint, Status, TrialResult, TrialSpec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Where and how trials run; nothing here changes what they compute.
+
+    Attributes:
+        data: Arrow file of object tracks, readable on every worker.
+        trials_folder: holds a folder per training run, for checkpoints and models.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        num_threads: torch threads of one trial.
+        checkpoint_seconds: time between checkpoints.
+        fit: the training loop; a function that can be pickled by name.
+    """
+
+    data: str
+    trials_folder: str
+    device: str = "auto"
+    num_threads: int = 1
+    checkpoint_seconds: float = 60.0
+    fit: Callable[..., Iterator[MetricPoint]] = fit
+
+
+@functools.lru_cache(maxsize=2)
+def _tracks(path: str) -> ObjectTracks:
+    """Opened once per process; the file is memory-mapped."""
+    return open_tracks(Path(path))
+
+
+def worker_name() -> str:
+    """Host and process of this worker."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class TrialRun:
+    """One attempt, advanced from point to point.
+
+    Args:
+        settings: where and how.
+        spec: what.
+    """
+
+    def __init__(self, settings: WorkerSettings, spec: TrialSpec) -> None:
+        self.spec = spec
+        self._settings = settings
+        self._started = time.monotonic()
+        self._last: MetricPoint | None = None
+        self._points: Iterator[MetricPoint] | None = None
+
+    def advance(self) -> MetricPoint | TrialResult:
+        """Train to the next point; a ``TrialResult`` once there is none."""
+        try:
+            if self._points is None:
+                self._points = self._begin()
+            point = next(self._points, None)
+        except TrialDivergedError as error:
+            return self._result("diverged", error=str(error))
+        except Exception as error:  # noqa: BLE001  # whatever a trial raises is recorded, not lost
+            logger.exception("trial %s failed", self.spec.label)
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            return self._result("failed", error=f"{self.spec.label}: {text}")
+        if point is None:
+            return self._result("completed")
+        self._last = point
+        return point
+
+    def _begin(self) -> Iterator[MetricPoint]:
+        settings = self._settings
+        torch.set_num_threads(settings.num_threads)
+        folder = Path(settings.trials_folder) / self.spec.label
+        return settings.fit(
+            self.spec,
+            _tracks(settings.data),
+            device=settings.device,
+            checkpoint=folder / "checkpoint.safetensors",
+            checkpoint_seconds=settings.checkpoint_seconds,
+        )
+
+    def _result(self, status: Status, error: str | None = None) -> TrialResult:
+        metrics = {} if self._last is None else dict(self._last.metrics)
+        objective = metrics.pop("objective", None)
+        return TrialResult(
+            trial=self.spec.trial,
+            replicate=self.spec.replicate,
+            attempt=self.spec.attempt,
+            status=status,
+            objective=objective if status == "completed" else None,
+            metrics=metrics,
+            steps=0 if self._last is None else self._last.step,
+            wall_seconds=time.monotonic() - self._started,
+            worker=worker_name(),
+            error=error,
+        )
+
+
+def lost(spec: TrialSpec, reason: str) -> TrialResult:
+    """The result of an attempt whose worker went away."""
+    return TrialResult(
+        trial=spec.trial,
+        replicate=spec.replicate,
+        attempt=spec.attempt,
+        status="lost",
+        error=reason,
+    )
