@@ -68,6 +68,10 @@ class _SourceSearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         self.source, self._settings, self._limit = source, settings, limit
         self.running: dict[str, TrialSpec] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For Tune's snapshots, which are never read: without the source, which holds the log."""
+        return {"running": dict(self.running)}
+
     def suggest(self, trial_id: str) -> Any:
         if self.source.is_finished:
             return Searcher.FINISHED
@@ -99,6 +103,10 @@ class _Report(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def __init__(self, searcher: _SourceSearcher) -> None:
         self._searcher = searcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For Tune's snapshots, as in the searcher."""
+        return {}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
         spec = self._searcher.running.get(trial.trial_id)
