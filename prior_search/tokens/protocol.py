@@ -90,8 +90,9 @@ def mean_over_kept(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def entropy(probabilities: Tensor) -> Tensor:
-    """Entropy over the last dimension, in nats; 0 log 0 = 0."""
-    return torch.special.entr(probabilities).sum(-1)
+    """Entropy over the last dimension, in nats; 0 log 0 = 0, with a finite gradient there."""
+    smallest = torch.finfo(probabilities.dtype).tiny
+    return -(probabilities * probabilities.clamp_min(smallest).log()).sum(-1)
 
 
 def require_features(features: Tensor, num_groups: int, num_channels: int) -> None:
