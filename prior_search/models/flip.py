@@ -22,6 +22,7 @@ from prior_search.models.patches import FovealPatches
 POSITION_HIDDEN = 32
 GATE_START = 0.1
 CODE_SIZE = 64
+PIXEL_SCALE = 4.0  # brings pixels in 0..1 to about unit variance
 
 
 def split_heads(x: Tensor, head_size: int) -> Tensor:
@@ -174,7 +175,7 @@ class FlipEncoder(nn.Module):
         self, images: Tensor, fovea: Tensor, *, generator: torch.Generator | None
     ) -> Tensor:
         """Features [B, N, d] of images [B, 3, H, W] in [0, 1] and foveas [B, 4]."""
-        x, coordinates = self.patches(images - 0.5, fovea, generator=generator)
+        x, coordinates = self.patches((images - 0.5) * PIXEL_SCALE, fovea, generator=generator)
         if len(self.registers):
             samples = len(x)
             x = torch.cat([self.registers.expand(samples, -1, -1), x], dim=1)

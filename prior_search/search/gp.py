@@ -170,6 +170,8 @@ class Surrogate:
         x = torch.tensor([list(p) for p in points], dtype=torch.double)
         short = np.asarray(is_short, dtype=bool)
         y = np.asarray(values, dtype=float)
+        if not np.isfinite(y).all():
+            raise SurrogateFitError(f"observations must be finite, got {y[~np.isfinite(y)]}")
         spread = good_spread(y[short] if short.sum() > (~short).sum() else y[~short])
         self._scales = {
             horizon: TargetScale.of(y[chosen] if chosen.any() else y, spread)

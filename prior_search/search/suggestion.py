@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -103,6 +104,8 @@ class Observation:
             raise ValueError(
                 f"a value belongs to a completed run, got {self.value} with {self.status!r}"
             )
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"value must be finite, got {self.value}; report it as 'diverged'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
