@@ -189,7 +189,7 @@ def test_the_engine_beats_sobol_at_the_same_cost() -> None:
         # 12 long runs cost as much as 8 at a quarter of the horizon and 10 long ones
         points = qmc.Sobol(2, rng=np.random.default_rng(seed)).random(16)[:12]
         sobol_regrets.append(min(narrow(tuple(p), False) for p in points) - 3)  # noiseless
-    assert np.mean(regrets) < 0.5 * np.mean(sobol_regrets)
+    assert np.median(regrets) < 0.5 * np.median(sobol_regrets)
 
 
 def test_the_prediction_of_the_recommendation_is_near_the_truth() -> None:

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prior_search.errors import RecordError, RequestError
+from prior_search.event_log import read_events
+from prior_search.report import export_best, read_export, trial_rows, write_parquet
+from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.study import Study, derive_seed
+from prior_search.trial import MetricPoint, TrialResult, TrialSpec
+
+FACTS = {"versions": {"python": "3"}, "data_fingerprint": "abc"}
+
+
+def make_request(**changes: Any) -> StudyRequest:
+    everywhere = ("prior", "td", "itd")
+    request = StudyRequest(
+        name="study",
+        family="gaussian",
+        bottlenecks=("prior", "td"),
+        task="contrastive",
+        preset="tiny",
+        steps=100,
+        seed=0,
+        data="embedded",
+        ranges=(
+            WeightRange(name="kl_weight", low=1e-5, high=0.1, scale="log", only=everywhere),
+            WeightRange(name="prediction_weight", low=0.01, high=10, scale="log", only=("prior",)),
+        ),
+        settings={"kappa": 0.5},
+        budget=Budget(
+            stage1_trials=4, stage2_trials=3, confirm_trials=1, anchors=1, short_horizon=0.25
+        ),
+    )
+    return dataclasses.replace(request, **changes)
+
+
+def make_study(folder: Path, **changes: Any) -> Study:
+    Study.create(folder, make_request(**changes), FACTS)
+    return Study(folder)
+
+
+def outcome(spec: TrialSpec, status: Any = "completed", **changes: Any) -> TrialResult:
+    """A result whose value depends on the specification alone."""
+    x = math.log10(spec.weights.kl_weight) + 3
+    value = 4 + 0.3 * x * x + (1 if spec.horizon < 100 else 0) + (spec.seed % 100) / 1000
+    fields: dict[str, Any] = {
+        "trial": spec.trial,
+        "replicate": spec.replicate,
+        "attempt": spec.attempt,
+        "status": status,
+        "objective": value if status == "completed" else None,
+    }
+    return TrialResult(**(fields | changes))
+
+
+def suggestions(study: Study) -> list[dict[str, Any]]:
+    return [e["suggestion"] for e in study.events if e["event"] == "trial_suggested"]
+
+
+def finish(study: Study, in_flight: int = 2) -> None:
+    """Run the study to its end with ``in_flight`` workers, first come first served."""
+    running: list[TrialSpec] = []
+    while not study.is_finished:
+        while len(running) < in_flight and (spec := study.next_trial()) is not None:
+            study.record_start(spec, "worker")
+            running.append(spec)
+        done = running.pop(0)
+        study.record_point(done, MetricPoint(step=1, metrics={"objective": 5.0}))
+        study.record(outcome(done))
+
+
+def test_a_study_spends_its_plan_on_every_search(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    finish(study)
+    rows = trial_rows(study.events)
+    for bottleneck in ("prior", "td"):
+        own = [row.spec for row in rows if row.spec.search == bottleneck]
+        assert [s.stage for s in own] == ["stage1"] * 4 + ["stage2"] * 3 + ["confirm"]
+        assert [s.horizon for s in own] == [25] * 4 + [100] * 4
+    assert len({row.spec.label for row in rows}) == len(rows) == 16
+    assert len({row.spec.seed for row in rows}) == 16
+    assert all(
+        (row.spec.weights.prediction_weight > 0) == (row.spec.search == "prior") for row in rows
+    )
+
+
+def test_searches_progress_together(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    first = [study.next_trial() for _ in range(4)]
+    assert sorted(s.search for s in first if s is not None) == ["prior", "prior", "td", "td"]
+
+
+def test_a_suggestion_is_in_the_log_before_it_is_handed_out(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    spec = study.next_trial()
+    assert spec is not None
+    last = read_events(tmp_path / "s" / "events.jsonl")[-1]
+    assert last["event"] == "trial_suggested"
+    assert TrialSpec.from_dict(last["spec"]) == spec
+
+
+@pytest.mark.parametrize("cut", [3, 9, 17, 26, 34, 45, 52])
+def test_a_study_killed_at_any_event_makes_the_same_suggestions_once_resumed(
+    tmp_path: Path, cut: int
+) -> None:
+    whole = make_study(tmp_path / "whole")
+    finish(whole, in_flight=1)
+    assert cut < len(whole.events)
+    folder = tmp_path / "cut"
+    Study.create(folder, make_request(), FACTS)
+    lines = (tmp_path / "whole" / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(lines[:cut]) + lines[cut][:7])
+    resumed = Study(folder)
+    resumed.begin(FACTS)
+    finish(resumed, in_flight=1)
+    assert suggestions(resumed) == suggestions(whole)
+    completed = [e for e in resumed.events if e["event"] == "trial_ended"]
+    runs = [(e["result"]["trial"], e["result"]["replicate"]) for e in completed]
+    assert len(runs) == len(set(runs)) == 16  # none lost, none twice
+
+
+def test_runs_of_a_dead_driver_come_again_one_attempt_later(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    first, second = study.next_trial(), study.next_trial()
+    assert first is not None
+    assert second is not None
+    study.record(outcome(second))
+    study.close()
+    resumed = Study(tmp_path / "s")
+    resumed.begin(FACTS)
+    assert resumed.next_trial() == first.retry()
+
+
+def test_a_lost_trial_is_tried_three_more_times_and_failing_code_once(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    for status, attempts in (("lost", 4), ("failed", 2)):
+        spec = study.next_trial()
+        assert spec is not None
+        for attempt in range(attempts):
+            assert spec.attempt == attempt
+            key = spec.key[:2]
+            study.record(outcome(spec, status, error="gone"))
+            again = study.next_trial()
+            assert again is not None
+            is_retried = again.key[:2] == key
+            assert is_retried == (attempt < attempts - 1)
+            spec = again
+        study.record(outcome(spec))
+
+
+def test_a_late_result_of_a_lost_attempt_is_taken_once_and_cancels_the_retry(
+    tmp_path: Path,
+) -> None:
+    study = make_study(tmp_path / "s")
+    spec = study.next_trial()
+    assert spec is not None
+    study.record(outcome(spec, "lost", error="gone"))
+    study.record(outcome(spec))
+    study.record(outcome(spec))
+    kinds = [e["event"] for e in study.events]
+    assert kinds.count("late_result") == 1
+    following = study.next_trial()
+    assert following is not None
+    assert following.key[:2] != spec.key[:2]
+
+
+def test_a_result_that_was_never_asked_for_is_refused(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    spec = study.next_trial()
+    assert spec is not None
+    with pytest.raises(RecordError, match="never handed out"):
+        study.record(outcome(spec, attempt=5))
+    with pytest.raises(RecordError, match="never handed out"):
+        study.record(outcome(spec, trial=99))
+
+
+def test_diverged_and_stopped_trials_are_kept_apart(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    diverged, stopped = study.next_trial(), study.next_trial()
+    assert diverged is not None
+    assert stopped is not None
+    study.record(outcome(diverged, "diverged"))
+    study.record(outcome(stopped, "stopped"))
+    study.close()
+    resumed = Study(tmp_path / "s")
+    resumed.begin(FACTS)
+    assert resumed.next_trial() == stopped.retry()
+
+
+def test_a_search_in_which_every_trial_fails_ends_without_a_recommendation(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s", bottlenecks=("td",))
+    while not study.is_finished:
+        spec = study.next_trial()
+        assert spec is not None
+        study.record(outcome(spec, "failed", error="boom"))
+    assert study.finish() == {"td": None}
+    with pytest.raises(RequestError, match="no completed trial at the full horizon to export"):
+        export_best(study, tmp_path / "best")
+
+
+def test_two_drivers_cannot_run_one_study(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    with pytest.raises(RequestError, match="another process is running"):
+        Study(tmp_path / "s")
+    study.close()
+    Study(tmp_path / "s").close()
+
+
+def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no study in"):
+        Study(tmp_path)
+
+
+def test_the_export_holds_what_the_final_training_needs_and_comes_back_equal(
+    tmp_path: Path,
+) -> None:
+    study = make_study(tmp_path / "s")
+    finish(study)
+    study.finish()
+    paths = export_best(study, tmp_path / "best")
+    assert [p.name for p in paths] == ["prior.toml", "td.toml"]
+    found = read_export(paths[1])
+    best = study.recommend("td")
+    assert found.trial == best.trial
+    assert found.weights.as_dict()["kl_weight"] == best.values["kl_weight"]
+    assert (found.steps, found.data_fingerprint, found.settings) == (100, "abc", {"kappa": 0.5})
+    found.write(tmp_path / "again.toml")
+    assert read_export(tmp_path / "again.toml") == found
+
+
+def test_recommendations_and_parquet_can_be_rebuilt_from_the_log(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    study = make_study(tmp_path / "s")
+    finish(study)
+    before = study.finish()
+    study.close()
+    again = Study(tmp_path / "s")
+    assert again.is_finished
+    assert again.finish() == before
+    write_parquet(again.events, tmp_path / "trials.parquet")
+    table = pq.read_table(tmp_path / "trials.parquet").to_pydict()
+    assert len(table["label"]) == 16
+    assert min(v for v in table["objective"]) > 4
+    assert set(table["state"]) == {"completed"}
+
+
+def test_seeds_depend_on_all_parts_and_nothing_else() -> None:
+    assert derive_seed(0, "prior", 1, 0) == derive_seed(0, "prior", 1, 0)
+    assert len({derive_seed(a, b, 1) for a in range(10) for b in ("prior", "td")}) == 20
