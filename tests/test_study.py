@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,24 @@ def make_request(**changes: Any) -> StudyRequest:
     return dataclasses.replace(request, **changes)
 
 
+OPENED: list[Study] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_studies() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def open_study(folder: Path) -> Study:
+    OPENED.append(Study(folder))
+    return OPENED[-1]
+
+
 def make_study(folder: Path, **changes: Any) -> Study:
     Study.create(folder, make_request(**changes), FACTS)
-    return Study(folder)
+    return open_study(folder)
 
 
 def outcome(spec: TrialSpec, status: Any = "completed", **changes: Any) -> TrialResult:
@@ -116,7 +132,7 @@ def test_a_study_killed_at_any_event_makes_the_same_suggestions_once_resumed(
     Study.create(folder, make_request(), FACTS)
     lines = (tmp_path / "whole" / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:cut]) + lines[cut][:7])
-    resumed = Study(folder)
+    resumed = open_study(folder)
     resumed.begin(FACTS)
     finish(resumed, in_flight=1)
     assert suggestions(resumed) == suggestions(whole)
@@ -132,7 +148,7 @@ def test_runs_of_a_dead_driver_come_again_one_attempt_later(tmp_path: Path) -> N
     assert second is not None
     study.record(outcome(second))
     study.close()
-    resumed = Study(tmp_path / "s")
+    resumed = open_study(tmp_path / "s")
     resumed.begin(FACTS)
     assert resumed.next_trial() == first.retry()
 
@@ -188,7 +204,7 @@ def test_diverged_and_stopped_trials_are_kept_apart(tmp_path: Path) -> None:
     study.record(outcome(diverged, "diverged"))
     study.record(outcome(stopped, "stopped"))
     study.close()
-    resumed = Study(tmp_path / "s")
+    resumed = open_study(tmp_path / "s")
     resumed.begin(FACTS)
     assert resumed.next_trial() == stopped.retry()
 
@@ -207,14 +223,14 @@ def test_a_search_in_which_every_trial_fails_ends_without_a_recommendation(tmp_p
 def test_two_drivers_cannot_run_one_study(tmp_path: Path) -> None:
     study = make_study(tmp_path / "s")
     with pytest.raises(RequestError, match="another process is running"):
-        Study(tmp_path / "s")
+        open_study(tmp_path / "s")
     study.close()
-    Study(tmp_path / "s").close()
+    open_study(tmp_path / "s").close()
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no study in"):
-        Study(tmp_path)
+        open_study(tmp_path)
 
 
 def test_the_export_holds_what_the_final_training_needs_and_comes_back_equal(
@@ -241,7 +257,7 @@ def test_recommendations_and_parquet_can_be_rebuilt_from_the_log(tmp_path: Path)
     finish(study)
     before = study.finish()
     study.close()
-    again = Study(tmp_path / "s")
+    again = open_study(tmp_path / "s")
     assert again.is_finished
     assert again.finish() == before
     write_parquet(again.events, tmp_path / "trials.parquet")

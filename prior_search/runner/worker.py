@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,6 @@ class WorkerSettings:
         device: ``auto``, ``cpu`` or ``cuda``.
         num_threads: torch threads of one trial.
         checkpoint_seconds: time between checkpoints.
-        fit: the training loop; a function that can be pickled by name.
     """
 
     data: str
@@ -39,7 +38,6 @@ class WorkerSettings:
     device: str = "auto"
     num_threads: int = 1
     checkpoint_seconds: float = 60.0
-    fit: Callable[..., Iterator[MetricPoint]] = fit
 
 
 @functools.lru_cache(maxsize=2)
@@ -89,7 +87,7 @@ class TrialRun:
         settings = self._settings
         torch.set_num_threads(settings.num_threads)
         folder = Path(settings.trials_folder) / self.spec.label
-        return settings.fit(
+        return fit(
             self.spec,
             _tracks(settings.data),
             device=settings.device,

@@ -1,0 +1,111 @@
+"""Small real things that several tests share."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+import numpy as np
+import pytest
+
+from prior_search.data import write_tracks
+from prior_search.trial import MetricPoint, TrialResult, TrialSpec
+from prior_search.weights import RegularizerWeights
+
+
+@pytest.fixture(scope="session")
+def tracks_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty instances of two noisy views each, in the images' size of the tiny preset."""
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 200, (60, 1, 3, 4, 4))
+    views = base + rng.integers(0, 56, (60, 2, 3, 4, 4))
+    instance = np.repeat(np.arange(60, dtype=np.int32), 2)
+    path = tmp_path_factory.mktemp("data") / "small.arrow"
+    write_tracks(
+        path,
+        images=views.reshape(120, 3, 4, 4).repeat(8, 2).repeat(8, 3).astype(np.uint8),
+        fovea=np.tile(np.float32([0.5, 0.5, 0.2, 0.2]), (120, 1)),
+        instance=instance,
+        labels=np.stack([instance % k for k in (2, 4, 8, 16)], 1).astype(np.int16),
+        is_validation=instance < 8,
+        level_names=("coarse", "mid", "fine", "class"),
+        class_names=[str(k) for k in range(16)],
+        source="noise",
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> Callable[..., TrialSpec]:
+    """A specification with defaults for what a test does not care about."""
+
+    def make(**changes: Any) -> TrialSpec:
+        fields: dict[str, Any] = {
+            "study": "study",
+            "search": "td",
+            "trial": 0,
+            "stage": "stage2",
+            "role": "sobol",
+            "bottleneck": "td",
+            "family": "gaussian",
+            "preset": "tiny",
+            "weights": RegularizerWeights(kl_weight=1e-3),
+            "horizon": 4,
+            "seed": 1,
+        }
+        return TrialSpec(**(fields | changes))
+
+    return make
+
+
+class ListSource:
+    """A source of given trials that notes all it is told, in order."""
+
+    def __init__(self, specs: list[TrialSpec]) -> None:
+        self.waiting = deque(specs)
+        self.left = len(specs)
+        self.notes: list[tuple[str, int]] = []
+        self.results: list[TrialResult] = []
+        self.points: list[MetricPoint] = []
+        self.workers: dict[int, str] = {}
+        self.on_point: Callable[[TrialSpec], None] = lambda spec: None
+
+    def next_trial(self) -> TrialSpec | None:
+        """The next of the list; lost ones come again at its end."""
+        return self.waiting.popleft() if self.waiting else None
+
+    def record_start(self, spec: TrialSpec, worker: str) -> None:
+        """Note a start."""
+        self.notes.append(("start", spec.trial))
+        self.workers[spec.trial] = worker
+        self.specs = {**getattr(self, "specs", {}), spec.trial: spec}
+
+    def record_point(self, spec: TrialSpec, point: MetricPoint) -> None:
+        """Note a point."""
+        self.points.append(point)
+        self.on_point(spec)
+
+    def record(self, result: TrialResult) -> None:
+        """Note an end."""
+        self.notes.append(("end", result.trial))
+        self.results.append(result)
+        if result.status == "lost":
+            self.waiting.append(self.specs[result.trial].retry())
+        else:
+            self.left -= 1
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all have ended, and not by being lost."""
+        return self.left == 0
+
+
+@pytest.fixture(scope="session")
+def list_source() -> type[ListSource]:
+    """The class, for tests that run executors."""
+    return ListSource

@@ -1,0 +1,176 @@
+"""Both executors, with real trials of a few steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prior_search.runner import LocalExecutor, TrialRun, WorkerSettings
+from prior_search.trial import MetricPoint, TrialSpec
+from prior_search.weights import RegularizerWeights
+
+MakeSpec = Callable[..., TrialSpec]
+
+
+@pytest.fixture
+def settings(tracks_path: Path, tmp_path: Path) -> WorkerSettings:
+    return WorkerSettings(data=str(tracks_path), trials_folder=str(tmp_path), device="cpu")
+
+
+def executor(kind: str, settings: WorkerSettings, workers: int) -> Any:
+    if kind == "local":
+        return LocalExecutor(settings, num_workers=workers)
+    from prior_search.runner.tune import TuneExecutor
+
+    return TuneExecutor(settings, max_concurrent=workers, cpus_per_trial=1.0)
+
+
+EXECUTORS = [
+    "local",
+    pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.filterwarnings("ignore")]),
+]
+
+
+def test_a_run_reports_points_and_then_its_result(
+    settings: WorkerSettings, make_spec: MakeSpec
+) -> None:
+    run = TrialRun(settings, make_spec())
+    answers = [run.advance() for _ in range(5)]
+    assert [a.step for a in answers[:4] if isinstance(a, MetricPoint)] == [1, 2, 3, 4]
+    result = answers[4]
+    assert not isinstance(result, MetricPoint)
+    assert (result.status, result.steps) == ("completed", 4)
+    assert isinstance(answers[3], MetricPoint)
+    assert result.objective == answers[3].metrics["objective"]
+
+
+def test_code_that_fails_is_a_result_with_the_trial_and_the_reason(
+    settings: WorkerSettings, make_spec: MakeSpec
+) -> None:
+    result = TrialRun(settings, make_spec(trial=7, settings={"kapa": 1.0})).advance()
+    assert not isinstance(result, MetricPoint)
+    assert result.status == "failed"
+    assert result.error is not None
+    assert result.error.startswith("t0007: ValueError: unknown settings ['kapa']")
+
+
+def test_a_divergence_is_a_result_of_its_own(
+    settings: WorkerSettings, make_spec: MakeSpec
+) -> None:
+    spec = make_spec(weights=RegularizerWeights(kl_weight=3e38))
+    result = TrialRun(settings, spec).advance()
+    assert not isinstance(result, MetricPoint)
+    assert result.status == "diverged"
+    assert result.objective is None
+
+
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_every_trial_ends_once_and_processes_are_reused(
+    kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
+) -> None:
+    specs = [make_spec(trial=k) for k in range(6)]
+    specs[2] = make_spec(trial=2, settings={"kapa": 1.0})
+    specs[4] = make_spec(trial=4, weights=RegularizerWeights(kl_weight=3e38))
+    source = list_source(specs)
+    executor(kind, settings, 2).run(source)
+    by_trial = {r.trial: r.status for r in source.results}
+    assert len(source.results) == 6
+    assert by_trial == {
+        0: "completed",
+        1: "completed",
+        2: "failed",
+        3: "completed",
+        4: "diverged",
+        5: "completed",
+    }
+    assert len({r.worker for r in source.results}) <= 2
+    assert len(source.points) == 16
+
+
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_a_free_worker_gets_the_next_trial_while_another_still_runs(
+    kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
+) -> None:
+    source = list_source(
+        [make_spec(trial=0, horizon=160), *(make_spec(trial=k) for k in range(1, 5))]
+    )
+    executor(kind, settings, 2).run(source)
+    ends = [trial for what, trial in source.notes if what == "end"]
+    assert ends[-1] == 0  # the long one ended last
+    assert source.notes.index(("start", 4)) < source.notes.index(("end", 0))
+
+
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_a_killed_worker_costs_an_attempt_and_the_rest_goes_on(
+    kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
+) -> None:
+    source = list_source(
+        [make_spec(trial=0, horizon=200), *(make_spec(trial=k) for k in (1, 2, 3))]
+    )
+    killed: list[int] = []
+
+    def kill(spec: TrialSpec) -> None:
+        """Kill the worker of the long trial at its first point."""
+        if spec.trial == 0 and not killed:
+            killed.extend(_worker_pids(kind, source))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    source.on_point = kill
+    executor(kind, settings, 1).run(source)
+    statuses = [(r.trial, r.attempt, r.status) for r in source.results]
+    assert killed
+    assert (0, 0, "lost") in statuses
+    assert (0, 1, "completed") in statuses
+    assert len(statuses) == 5
+
+
+def _worker_pids(kind: str, source: Any) -> list[int]:
+    """Processes that run trials now."""
+    if kind == "local":
+        return [int(source.workers[0].rpartition(":")[2])]
+    import psutil
+
+    children = psutil.Process().children(recursive=True)
+    return [p.pid for p in children if "_TrialActor" in " ".join(p.cmdline())]
+
+
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_ctrl_c_ends_the_run_without_results_for_what_was_running(
+    kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
+) -> None:
+    source = list_source([make_spec(trial=k, horizon=100_000) for k in range(2)])
+    source.on_point = lambda spec: None
+    started = threading.Event()
+    record_start = source.record_start
+
+    def interrupt_soon(spec: TrialSpec, worker: str) -> None:
+        record_start(spec, worker)
+        if not started.is_set():
+            started.set()
+            threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    source.record_start = interrupt_soon
+    with pytest.raises(KeyboardInterrupt):
+        executor(kind, settings, 2).run(source)
+    assert source.results == []
+
+
+def test_a_source_with_nothing_to_run_ends_at_once(
+    settings: WorkerSettings, list_source: Any
+) -> None:
+    source = list_source([])
+    source.left = 1  # never finished, but nothing to hand out either
+    LocalExecutor(settings, num_workers=1).run(source)
+    assert source.results == []
+
+
+def test_zero_workers_are_refused(settings: WorkerSettings) -> None:
+    with pytest.raises(ValueError, match="num_workers must be >= 1, got 0"):
+        LocalExecutor(settings, num_workers=0)
