@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
         raise RequestError(message)
 
 
-def _count(least: int) -> object:
+def _count(least: int) -> Callable[[str], int]:
     def whole_number(text: str) -> int:
         try:
             value = int(text)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from rich.table import Table
 from prior_search import request as requests
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError
-from prior_search.event_log import read_events
+from prior_search.event_log import Event, read_events
 from prior_search.final_training import FinalTraining
+from prior_search.mlflow_log import MirrorThread, MlflowMirror, ui_command
 from prior_search.progress import ProgressView, format_weights
 from prior_search.report import export_best, read_export, trial_rows, write_parquet
 from prior_search.request import StudyRequest
@@ -35,7 +37,7 @@ MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking se
 
 
 def default_storage() -> Path:
-    """``$PRIOR_SEARCH_STORAGE``, or ``studies`` in the user's home: never the working directory."""
+    """``$PRIOR_SEARCH_STORAGE``, or a folder in the user's home: never the working directory."""
     return Path(os.environ.get("PRIOR_SEARCH_STORAGE", Path.home() / "prior-search-studies"))
 
 
@@ -107,7 +109,7 @@ def _check_writable(storage: Path) -> Path:
 
 
 def _prepare_data(console: Console, data: str, preset: str) -> tuple[str, str]:
-    """The Arrow file to train on and its fingerprint; makes the embedded one if it is not there."""
+    """The Arrow file to train on and its fingerprint; makes the embedded one if it is missing."""
     from prior_search.data import embedded_objects, open_tracks
     from prior_search.models import PRESETS
 
@@ -153,13 +155,11 @@ def _open_or_create(
 def _run_study(
     console: Console, folder: Path, data: str, options: argparse.Namespace, facts: dict[str, Any]
 ) -> int:
-    from prior_search.mlflow_log import MirrorThread
-
     budget = StudyRequest.read(folder / "study.toml").budget
     per_search = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
     view: list[ProgressView] = []
     mirror = MirrorThread(folder, options.tracking_uri)
-    study = Study(folder, listener=lambda e: (mirror.put(e), [v.on_event(e) for v in view]))  # type: ignore[func-returns-value]
+    study = Study(folder, listener=_to_all(mirror, view))
     mirror.put_all(study.events)
     try:
         if not study.is_finished:
@@ -182,6 +182,17 @@ def _run_study(
         study.close()
         mirror.close(timeout=MIRROR_SECONDS)
     return 0
+
+
+def _to_all(mirror: MirrorThread, views: list[ProgressView]) -> Callable[[Event], None]:
+    """A listener for the mirror and for whatever is shown at the moment."""
+
+    def listen(event: Event) -> None:
+        mirror.put(event)
+        for view in views:
+            view.on_event(event)
+
+    return listen
 
 
 def _executor(options: argparse.Namespace, data: str, trials_folder: Path) -> Any:
@@ -387,8 +398,6 @@ def export(options: argparse.Namespace) -> int:
 
 def ui(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
-    from prior_search.mlflow_log import MlflowMirror, ui_command
-
     folder = _study_folder(options)
     MlflowMirror(folder, options.tracking_uri).apply(read_events(folder / "events.jsonl"))
     command = ui_command(folder, options.port)
@@ -425,8 +434,6 @@ def final(options: argparse.Namespace) -> int:
 def _train_final(
     console: Console, export_file: Any, folder: Path, data: str, options: argparse.Namespace
 ) -> int:
-    from prior_search.mlflow_log import MirrorThread
-
     mirror = MirrorThread(folder, options.tracking_uri)
     view: list[ProgressView] = []
     training = FinalTraining(
@@ -434,7 +441,7 @@ def _train_final(
         folder,
         num_seeds=options.seeds,
         steps=options.steps,
-        listener=lambda e: (mirror.put(e), [v.on_event(e) for v in view]),  # type: ignore[func-returns-value]
+        listener=_to_all(mirror, view),
     )
     try:
         with ProgressView(console, options.seeds) as shown:

@@ -1,4 +1,4 @@
-"""The errors a caller may want to handle; each also derives from the builtin that it specializes."""
+"""The errors a caller may want to handle; each also derives from a builtin."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The record of a study: one append-only file of JSON lines, safe against a driver that dies.
 
 Every event is a flat mapping with a sequence number ``seq`` (from 0), the wall-clock ``time`` in
-Unix seconds and its kind in ``event``. A line is on disk before ``append`` returns; a last line that
-was cut by a crash never counted and is removed when the log is opened for writing.
+Unix seconds and its kind in ``event``. A line is on disk before ``append`` returns; a last line
+that was cut by a crash never counted and is removed when the log is opened for writing.
 """
 
 from __future__ import annotations

@@ -94,13 +94,18 @@ class FinalTraining:
                 )
         if not self._log.events:
             first = self.specs[0]
-            data = {"study": first.study, "family": first.family, "task": first.task}
+            data: dict[str, Any] = {
+                "study": first.study,
+                "family": first.family,
+                "task": first.task,
+            }
             data |= {"preset": first.preset, "seed": self.export.study_seed}
             data |= {"searches": [first.search], "data_fingerprint": self.export.data_fingerprint}
             self._append("study_created", data | dict(listener_facts))
         for spec in self.specs:
             if spec.replicate not in known:
-                data = {"search": spec.search, "trial": spec.trial, "replicate": spec.replicate}
+                data = {"search": spec.search, "trial": spec.trial}
+                data |= {"replicate": spec.replicate}
                 suggestion = {"predicted_mean": None, "predicted_sd": None, "acquisition": None}
                 self._append(
                     "trial_suggested", data | {"suggestion": suggestion, "spec": spec.as_dict()}
@@ -160,8 +165,9 @@ class FinalTraining:
         done = [r for r in self._results.values() if r.status == "completed"]
         values: dict[str, list[float]] = {}
         for result in sorted(done, key=lambda r: r.replicate):
+            assert result.objective is not None  # of a completed run
             for name, value in {"objective": result.objective, **result.metrics}.items():
-                values.setdefault(name, []).append(float(value))
+                values.setdefault(name, []).append(value)
         summary = {name: mean_and_interval(v) | {"values": v} for name, v in values.items()}
         content = {"completed": len(done), "seeds": len(self.specs), "metrics": summary}
         (self.folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")

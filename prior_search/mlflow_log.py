@@ -299,7 +299,7 @@ class MirrorThread:
 
     def _work(self) -> None:
         while (event := self._queue.get()) is not None:
-            if not self._insist(lambda event=event: self._mirror.apply([event])):  # type: ignore[misc]
+            if not self._insist(lambda event=event: self._mirror.apply([event])):
                 return
         self._insist(self._mirror.log_artifacts)
 

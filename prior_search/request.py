@@ -1,7 +1,7 @@
 """What a user asks for: a space file and overrides, checked and resolved into a ``StudyRequest``.
 
-A space file (TOML) holds, per token family, the range of every regularizer weight, the constants of
-the family and the budget of the search. Everything that decides suggestions and trials ends up in
+A space file (TOML) holds, per token family, the range of every regularizer weight, the constants
+of the family and the budget of the search. Everything that decides suggestions and trials ends up in
 the request, and the request is written to ``study.toml``.
 """
 
@@ -333,7 +333,8 @@ def _budget(budget: Any, where: str) -> Budget:
         value = table[name]
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 100_000:
             raise RequestError(
-                f"{where}: budget.{name} must be a whole number from {least} to 100000, got {value!r}"
+                f"{where}: budget.{name} must be a whole number from {least} to 100000, "
+                f"got {value!r}"
             )
         counts[name] = value
     if counts["anchors"] > counts["stage2_trials"]:

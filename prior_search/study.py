@@ -1,8 +1,8 @@
 """A study: the searches of one request, sharing the workers, recorded event by event.
 
 ``Study`` hands out trials and takes their results; it knows neither Ray nor MLflow nor torch. Each
-change is in the event log before anyone acts on it, so a study whose driver died is opened again by
-replaying the log: suggestions are adopted, not computed anew, and trials that were running are
+change is in the event log before anyone acts on it, so a study whose driver died is opened again
+by replaying the log: suggestions are adopted, not computed anew, and trials that were running are
 handed out again, one attempt later.
 """
 
@@ -233,7 +233,8 @@ class Study:
                 request.seed, search.bottleneck, suggestion.trial, suggestion.replicate
             ),
         )
-        data = {"search": search.bottleneck, "trial": trial, "replicate": spec.replicate}
+        data: dict[str, Any] = {"search": search.bottleneck, "trial": trial}
+        data |= {"replicate": spec.replicate}
         data |= {"suggestion": suggestion.as_dict(), "spec": spec.as_dict()}
         self._append("trial_suggested", data)
         self._add(search, suggestion, spec)

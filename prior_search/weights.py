@@ -1,7 +1,7 @@
 """Regularizer weights: the numbers that the search tunes, one field per term of Table 1 and Eq. 5.
 
-A weight is called ``<term>_weight`` everywhere: in a space file, in the event log, in MLflow and in
-an export. The model emits unweighted terms and never sees a weight.
+A weight is called ``<term>_weight`` everywhere: in a space file, in the event log, in MLflow and
+in an export. The model emits unweighted terms and never sees a weight.
 """
 
 from __future__ import annotations

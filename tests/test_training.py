@@ -144,6 +144,6 @@ def test_training_on_a_gpu_agrees_with_the_cpu_at_the_start(
         pytest.skip("needs a CUDA device")
     tracks = open_tracks(tracks_path)
     points = [
-        list(fit(make_spec(), tracks, device=d))[0].metrics["objective"] for d in ("cpu", "cuda")
+        next(fit(make_spec(), tracks, device=d)).metrics["objective"] for d in ("cpu", "cuda")
     ]
     assert points[0] == pytest.approx(points[1], rel=0.05)

@@ -1,4 +1,4 @@
-"""Masking-based ordering pressure: a flat token sequence whose later tokens are masked more often."""
+"""Masking-based ordering pressure: a flat sequence whose later tokens are masked more often."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Predictive residual inference (Eq. 4, 5): each level predicts from the coarser one and stores the
-residual.
-"""
+"""Predictive residual inference (Eq. 4, 5): levels that predict, and store the residual."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ class PriorBottleneck(nn.Module):
         super().__init__()
         if len(predictors) != len(tokens) - 1:
             raise ValueError(
-                f"predictors must be one fewer than the {len(tokens)} levels, got {len(predictors)}"
+                f"{len(tokens)} levels need {len(tokens) - 1} predictors, got {len(predictors)}"
             )
         self.tokens = nn.ModuleList(tokens)
         self.predictors = nn.ModuleList(predictors)

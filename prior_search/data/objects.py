@@ -118,7 +118,7 @@ def render_class(kind: ObjectClass, *, seed: int, image_size: int) -> tuple[Arra
 
 
 def _pixel_grid(side: int) -> tuple[Array, Array]:
-    """x to the right and y upwards in -1..1 for all rays, [R] each, in reading order."""
+    """Horizontal and upward place of all rays in -1..1, [R] each, in reading order."""
     axis = ((np.arange(side, dtype=np.float32) + 0.5) / side) * 2 - 1
     y, x = np.meshgrid(-axis, axis, indexing="ij")
     return x.ravel(), y.ravel()
@@ -127,8 +127,8 @@ def _pixel_grid(side: int) -> tuple[Array, Array]:
 def _parts(kind: ObjectClass, rng: np.random.Generator) -> list[Part]:
     """Body and attachments with the instances' own sizes, repeated for every view."""
     count = INSTANCES_PER_CLASS
-    radii = BODIES[kind.body][kind.proportions] * rng.uniform(0.85, 1.15, (count, 3))
-    specs = [(kind.body, radii, np.zeros((count, 3)))]
+    radii = np.asarray(BODIES[kind.body][kind.proportions]) * rng.uniform(0.85, 1.15, (count, 3))
+    specs: list[tuple[str, Array, Array]] = [(kind.body, radii, np.zeros((count, 3)))]
     zero = np.zeros(count)
     if kind.attachment == "knob":
         size = rng.uniform(0.16, 0.28, count)
@@ -150,7 +150,7 @@ def _parts(kind: ObjectClass, rng: np.random.Generator) -> list[Part]:
 
 
 def _instance_colors(rng: np.random.Generator) -> Array:
-    """Two colors of the body and one of the attachments, [F, 3, 3], alike for an instance's views."""
+    """Two colors of the body and one of the attachments, [F, 3, 3], alike in all views."""
     colors = rng.uniform(0.12, 0.95, (INSTANCES_PER_CLASS, 3, 3))
     return np.repeat(colors, VIEWS, 0).astype(np.float32)
 

@@ -1,8 +1,8 @@
 """Orthographic ray casting of convex primitives, vectorized over frames and pixels.
 
 F = frames, R = rays of a frame. Every primitive is convex, so a ray meets it in one interval
-[enter, leave]; the visible surface of an object is the smallest ``enter`` over its parts. A part is
-a unit primitive (|z| <= 1, radius 1), scaled by ``radii`` and moved to ``offset``.
+[enter, leave]; the visible surface of an object is the smallest ``enter`` over its parts. A part
+is a unit primitive (|z| <= 1, radius 1), scaled by ``radii`` and moved to ``offset``.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class ObjectTracks:
         return np.flatnonzero(held_out == (split == "validation"))
 
 
-def write_tracks(
+def write_tracks(  # noqa: PLR0913  # one argument per column
     path: Path,
     *,
     images: np.ndarray,

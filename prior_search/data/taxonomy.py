@@ -1,7 +1,7 @@
 """The four taxonomy levels of the generated objects: coarse 4, mid 10, fine 24, class 72.
 
-A class fixes the body's primitive (coarse) and proportions (mid), what is attached to it (fine) and
-its pattern (class). Sizes, colors and the pattern's scale and phase are the instance's own.
+A class fixes the body's primitive (coarse) and proportions (mid), what is attached to it (fine)
+and its pattern (class). Sizes, colors and the pattern's scale and phase are the instance's own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Positive pairs: two different frames of one instance; all pairs of a batch of other instances."""
+"""Positive pairs: two frames of one instance; no instance twice in a batch."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class FlipBlock(nn.Module):
         q, k, v = (split_heads(a, self.head_size) for a in qkv)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         x = x + self.gates[0] * self.out(merge_heads(mixed))
-        return x + self.gates[1] * self.gates[2] * self.feed_forward(x)  # type: ignore[no-any-return]
+        return x + self.gates[1] * self.gates[2] * self.feed_forward(x)
 
 
 class TokenReadout(nn.Module):
@@ -116,7 +116,7 @@ class TokenReadout(nn.Module):
             for p, a in zip(self.projections, inputs, strict=True)
         )
         tokens = queries + self.out(merge_heads(F.scaled_dot_product_attention(q, k, v)))
-        return tokens + self.feed_forward(tokens)  # type: ignore[no-any-return]
+        return tokens + self.feed_forward(tokens)
 
 
 def pyramid_code(num_tokens: int) -> Tensor:
@@ -184,4 +184,4 @@ class FlipEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, coordinates)
         query_code = None if self.pyramid is None else self.pyramid(self.code)
-        return self.readout(x, query_code)  # type: ignore[no-any-return]  # nn.Module
+        return self.readout(x, query_code)

@@ -20,4 +20,4 @@ class ProjectionHead(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Descriptors of tokens."""
-        return self.body(tokens.mean(dim=1))  # type: ignore[no-any-return]  # nn.Module
+        return self.body(tokens.mean(dim=1))

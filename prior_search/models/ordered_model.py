@@ -87,7 +87,7 @@ class OrderedModel(nn.Module):
         # Parameter-free norm **(ours)**: commitment and prediction terms cannot be won by
         # shrinking the encoder's output.
         features = F.layer_norm(features, features.shape[-1:])
-        return self.bottleneck(features, generator=generator)  # type: ignore[no-any-return]
+        return self.bottleneck(features, generator=generator)
 
     def forward(
         self, images: Tensor, fovea: Tensor, *, generator: torch.Generator | None
@@ -175,9 +175,19 @@ def _tokens(
     if unknown:
         raise ValueError(f"unknown settings {unknown}; {family} has {sorted(known)}")
     values = known | dict(settings)
-    sizes = {"num_groups": num_groups, "num_channels": preset.channels}
     if family == "gaussian":
-        return GaussianTokens(**sizes, kappa=values["kappa"])
+        return GaussianTokens(
+            num_groups=num_groups, num_channels=preset.channels, kappa=values["kappa"]
+        )
     if family == "categorical":
-        return CategoricalTokens(**sizes, temperature=values["temperature"])
-    return EmaVqTokens(**sizes, num_states=num_states, decay=values["decay"])
+        return CategoricalTokens(
+            num_groups=num_groups,
+            num_channels=preset.channels,
+            temperature=values["temperature"],
+        )
+    return EmaVqTokens(
+        num_groups=num_groups,
+        num_channels=preset.channels,
+        num_states=num_states,
+        decay=values["decay"],
+    )

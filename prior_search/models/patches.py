@@ -16,7 +16,7 @@ COORDINATE_LIMIT = 5.0  # whitened coordinates are clipped, as published
 
 
 def patch_spread(size: int, sizes: tuple[int, ...]) -> float:
-    """Sigmas that patches of one size spread over: fine near the center, coarse outside **(ours)**.
+    """Sigmas that patches of one size spread over: fine at the center, coarse outside **(ours)**.
 
     Published FLIP draws all sizes from one Gaussian and rejects overlaps, at a varying sequence
     length; a fixed number per size keeps batches dense.
@@ -34,7 +34,7 @@ def fixed_normal_points(count: int) -> Tensor:
 
 
 def place_patches(fovea: Tensor, points: Tensor, *, margin: float) -> Tensor:
-    """Patch centers [B, T, 2] for points [B or 1, T, 2] in sigmas, kept ``margin`` from the edge."""
+    """Patch centers [B, T, 2] for points [B or 1, T, 2] in sigmas, ``margin`` from the edge."""
     centers = fovea[:, None, :2] + points * fovea[:, None, 2:]
     return centers.clamp(margin, 1.0 - margin)
 
@@ -90,7 +90,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches."""
         if self.size <= 4:
-            return self.body(patches.flatten(2))  # type: ignore[no-any-return]  # nn.Module
+            return self.body(patches.flatten(2))
         side = self.cell_side
         cells = patches.unflatten(-1, (-1, side)).unflatten(-3, (-1, side))
         cells = cells.permute(0, 1, 3, 5, 2, 4, 6).flatten(4)  # [B, T, rows, columns, 3 side²]
@@ -99,7 +99,7 @@ class PatchEmbedding(nn.Module):
             embedded = embedded.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
             embedded = embedded.permute(0, 1, 2, 4, 3, 5, 6).flatten(4)
             embedded = self.merge(F.silu(embedded))
-        return self.body(embedded.flatten(2))  # type: ignore[no-any-return]  # nn.Module
+        return self.body(embedded.flatten(2))
 
 
 class FovealPatches(nn.Module):

@@ -40,4 +40,4 @@ class Predictor(nn.Module):
         bias = self.bias[self.distance].permute(2, 0, 1)  # [heads, 2n, 2n]
         for block in self.blocks:
             children = block(children, bias=bias)
-        return children  # type: ignore[no-any-return]  # nn.Module
+        return children

@@ -60,7 +60,7 @@ class _TrialActor(tune.Trainable):
         """Nothing: the training loop finds its own."""
 
 
-class _SourceSearcher(Searcher):  # type: ignore[misc]  # Ray has no types
+class _SourceSearcher(Searcher):
     """Tune's question for the next trial, passed on to the source."""
 
     def __init__(self, source: TrialSource, settings: WorkerSettings, limit: int) -> None:
@@ -98,7 +98,7 @@ class _SourceSearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         """Nothing, likewise."""
 
 
-class _Report(tune.Callback):  # type: ignore[misc]  # Ray has no types
+class _Report(tune.Callback):
     """Passes starts, points and results to the source as they arrive."""
 
     def __init__(self, searcher: _SourceSearcher) -> None:

@@ -74,7 +74,7 @@ class TrialRun:
             point = next(self._points, None)
         except TrialDivergedError as error:
             return self._result("diverged", error=str(error))
-        except Exception as error:  # noqa: BLE001  # whatever a trial raises is recorded, not lost
+        except Exception as error:  # whatever a trial raises is recorded, not lost
             logger.exception("trial %s failed", self.spec.label)
             text = " ".join(f"{type(error).__name__}: {error}".split())
             return self._result("failed", error=f"{self.spec.label}: {text}")

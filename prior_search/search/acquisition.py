@@ -58,11 +58,11 @@ class _LogImprovement(AcquisitionFunction):
         )
         self._feasibility = feasibility
 
-    @t_batch_mode_transform(expected_q=1)  # type: ignore[untyped-decorator]  # BoTorch has no types
+    @t_batch_mode_transform(expected_q=1)  # type: ignore[untyped-decorator]
     def forward(self, X: Tensor) -> Tensor:
         """[b, 1, d+1] -> [b]."""
         probability = self._feasibility.probability(X[..., 0, :-1])
-        return self._log_ei(X) + probability.log()  # type: ignore[no-any-return]
+        return self._log_ei(X) + probability.log()
 
 
 class _LowMean(AcquisitionFunction):
@@ -72,12 +72,12 @@ class _LowMean(AcquisitionFunction):
         super().__init__(surrogate.model)
         self._feasibility = feasibility
 
-    @t_batch_mode_transform(expected_q=1)  # type: ignore[untyped-decorator]  # BoTorch has no types
+    @t_batch_mode_transform(expected_q=1)  # type: ignore[untyped-decorator]
     def forward(self, X: Tensor) -> Tensor:
         """[b, 1, d+1] -> [b]."""
         mean = self.model.posterior(X).mean[..., 0, 0]
         probability = self._feasibility.probability(X[..., 0, :-1])
-        return -mean + probability.log()  # type: ignore[no-any-return]
+        return -mean + probability.log()
 
 
 def maximize_improvement(

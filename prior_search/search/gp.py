@@ -47,9 +47,9 @@ class TargetScale:
     spread: float
 
     @classmethod
-    def of(cls, values: Sequence[float], spread: float) -> TargetScale:
+    def of(cls, values: Sequence[float] | np.ndarray, spread: float) -> TargetScale:
         """Centered on the values' median."""
-        return cls(float(np.median(values)), spread)
+        return cls(float(np.median(np.asarray(values))), spread)
 
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Objective to target."""
@@ -62,11 +62,11 @@ class TargetScale:
         return self.median + self.spread * z
 
     def slope(self, target: float) -> float:
-        """d objective / d target: scales a standard deviation to first order."""
+        """Derivative of objective by target: scales a standard deviation to first order."""
         return self.spread * (math.exp(target) if target > 0 else 1.0)
 
 
-def good_spread(values: Sequence[float]) -> float:
+def good_spread(values: Sequence[float] | np.ndarray) -> float:
     """Twice the mean distance of the better half to the median; 1 if it has no spread."""
     array = np.asarray(values, dtype=float)
     below = np.median(array) - array[array <= np.median(array)]

@@ -69,7 +69,7 @@ class SearchSpace:
 
     @property
     def dimension(self) -> int:
-        """d."""
+        """Number of parameters, d."""
         return len(self.parameters)
 
     def encode(self, values: Mapping[str, float]) -> tuple[float, ...]:

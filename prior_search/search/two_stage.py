@@ -251,7 +251,7 @@ class TwoStageOptimizer:
         return ranked[0][1]
 
     def _ask_confirm(self) -> Suggestion | None:
-        """One more seed for a leading configuration: the one with fewest runs among the near-best."""
+        """One more seed for a leading configuration: of the near-best, the least often run."""
         told = sum(
             s.stage == "stage2" and s.index in self._observations for s in self._suggestions
         )

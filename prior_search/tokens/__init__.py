@@ -1,4 +1,4 @@
-"""Token families of Table 1: one file each, with sampling, masked state, regularizers and usage."""
+"""Token families of Table 1, a file each: sampling, masked state, regularizers and usage."""
 
 from prior_search.tokens.categorical import CategoricalTokens
 from prior_search.tokens.ema_vq import EmaVqTokens

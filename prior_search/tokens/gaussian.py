@@ -1,4 +1,4 @@
-"""Gaussian tokens: a mean and a log-variance per channel, sampled by reparameterization (Table 1)."""
+"""Gaussian tokens: mean and log-variance per channel, sampled by reparameterization (Table 1)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class UsageAccumulator(Protocol):
 
 
 class TokenFamily(Protocol):
-    """A bottleneck's token family; an ``nn.Module`` whose ``training`` flag decides on sampling."""
+    """A bottleneck's token family, an ``nn.Module``; its ``training`` flag decides on sampling."""
 
     term_names: tuple[str, ...]
 

@@ -1,0 +1,93 @@
+"""Who may import whom, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "prior_search"
+BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "core"}
+
+# a room, and the rooms that it may import besides itself; in the order of the house, bottom first
+GROUND = {"errors", "weights", "trial"}
+DATA_SIDE = GROUND | {"tokens", "bottlenecks", "objectives", "models", "data"}
+RECORD_SIDE = GROUND | {"search", "event_log", "request", "study", "report"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "weights": {"errors"},
+    "trial": {"errors", "weights"},
+    "tokens": GROUND,
+    "bottlenecks": GROUND | {"tokens"},
+    "objectives": GROUND | {"bottlenecks"},
+    "models": GROUND | {"tokens", "bottlenecks"},
+    "data": GROUND,
+    "training": DATA_SIDE,
+    "search": {"errors"},
+    "event_log": {"errors"},
+    "request": GROUND | {"search"},
+    "study": GROUND | {"search", "event_log", "request"},
+    "environment": {"errors"},
+    "report": RECORD_SIDE,
+    "final_training": RECORD_SIDE,
+    "mlflow_log": GROUND | {"event_log"},
+    "progress": GROUND | {"event_log"},
+    "runner": GROUND | {"data", "training"},
+    "step_timing": DATA_SIDE | {"training", "request"},
+}
+LIBRARY_OWNERS = {
+    "ray": {"runner/tune.py"},
+    "mlflow": {"mlflow_log.py"},
+    "botorch": {"search/gp.py", "search/acquisition.py"},
+    "gpytorch": {"search/gp.py"},
+    "rich": {"progress.py", "commands.py"},
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_modules(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} line {node.lineno}: no relative imports"
+            module = node.module or ""
+            found.add(module)
+            if module == "prior_search":
+                found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
+    own = room(path)
+    if own in ("__init__", "cli", "commands"):
+        return  # the entrance sees every room
+    rooms = {m.split(".")[1] for m in imported_modules(path) if m.startswith("prior_search.")}
+    rooms -= {own, "__version__"}
+    assert rooms <= ALLOWED[own], f"{own} may not import {sorted(rooms - ALLOWED[own])}"
+
+
+@pytest.mark.parametrize("library", LIBRARY_OWNERS)
+def test_a_large_library_is_imported_by_its_owners_only(library: str) -> None:
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        if any(m.split(".")[0] == library for m in imported_modules(path))
+    }
+    assert users == LIBRARY_OWNERS[library]
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    assert not {path.stem for path in FILES} & BANNED_NAMES
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {room(path) for path in FILES} - {"__init__", "cli", "commands"}
+    assert rooms == ALLOWED.keys()
