@@ -1,8 +1,8 @@
 """What a user asks for: a space file and overrides, checked and resolved into a ``StudyRequest``.
 
 A space file (TOML) holds, per token family, the range of every regularizer weight, the constants
-of the family and the budget of the search. Everything that decides suggestions and trials ends up in
-the request, and the request is written to ``study.toml``.
+of the family and the budget of the search. Everything that decides suggestions and trials ends up
+in the request, and the request is written to ``study.toml``.
 """
 
 from __future__ import annotations
