@@ -43,8 +43,8 @@ def _share(text: str) -> float:
         value = float(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from error
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be finite and >= 0, got {text}")
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be finite and > 0, got {text}")
     return value
 
 
@@ -83,6 +83,9 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="embedded", metavar="embedded|PATH")
     parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET)")
     parser.add_argument("--seed", type=_count(0), default=0)
+    parser.add_argument(
+        "--steps", type=_count(1), metavar="N", help="full horizon (default: the preset's)"
+    )
     parser.add_argument("--spaces", type=Path, metavar="DIR", help="holds FAMILY.toml")
     parser.add_argument(
         "--set",

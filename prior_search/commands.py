@@ -48,6 +48,7 @@ def search(options: argparse.Namespace) -> int:
     """Tune the weights of one family; 0 done, 3 no trial succeeded, 130 interrupted."""
     console = Console()
     request = _request(options)
+    _check_device(options.device)
     folder = _check_writable(options.storage_path) / request.name
     if options.dry_run:
         return _dry_run(console, request, options)
@@ -82,10 +83,22 @@ def _request(options: argparse.Namespace) -> StudyRequest:
         name=name,
         task=options.task,
         preset=preset,
-        steps=PRESETS[preset].steps,
+        steps=options.steps or PRESETS[preset].steps,
         seed=options.seed,
         data=options.data,
     )
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that this machine lacks; on a cluster the workers may have what it lacks."""
+    from prior_search.training import resolve_device
+
+    if os.environ.get("RAY_ADDRESS") or os.environ.get("PRIOR_SEARCH_AUTOSCALING"):
+        return
+    try:
+        resolve_device(device)
+    except ValueError as error:
+        raise RequestError(f"--device: {error}") from error
 
 
 def _space_folder(given: Path | None) -> Path:

@@ -169,7 +169,7 @@ def test_a_thread_sends_everything_and_the_files_of_the_study(
 def test_a_store_that_cannot_be_reached_is_an_error_with_its_address(
     tmp_path: Path, make_spec: Any
 ) -> None:
-    mirror = MlflowMirror(tmp_path, f"sqlite:///{tmp_path}/missing/folder/mlflow.db")
+    mirror = MlflowMirror(tmp_path, "sqlite:////dev/null/mlflow.db")
     with pytest.raises(MirrorError, match="MLflow at sqlite:"):
         mirror.apply(make_events(make_spec))
 

@@ -15,6 +15,7 @@ from prior_search.tokens.protocol import (
     require_features,
 )
 
+START_MEAN_GAIN = 3.0
 START_LOG_VARIANCE = -3.0
 LOG_VARIANCE_LIMIT = 20.0  # exp(20) is finite in float32 and beyond any useful variance
 
@@ -66,7 +67,10 @@ class GaussianTokens(nn.Module):
         self.num_groups, self.num_channels, self.kappa = num_groups, num_channels, kappa
         # mean and log-variance in one product; 2 C (C + 1) parameters per group, as in Table 2
         self.statistics = GroupedLinear(num_groups, num_channels, 2 * num_channels)
-        with torch.no_grad():  # less noise than signal at the start (ours), or learning stalls
+        with torch.no_grad():
+            # More signal than noise at the start (ours): beside masked states drawn from N(0, I),
+            # small means leave MBOP on a plateau for a time that only the seed decides.
+            self.statistics.weight[:, :, :num_channels] *= START_MEAN_GAIN
             self.statistics.bias[:, num_channels:] += START_LOG_VARIANCE
 
     def forward(

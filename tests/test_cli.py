@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prior_search import cli
+from prior_search.event_log import read_events
+
+ROOT = Path(__file__).parent.parent
+RAY_SUBMIT_FLAGS = {
+    "--start", "--stop", "--screen", "--tmux", "--args", "--verbose", "--cluster-name", "--log-style",
+    "--log-color", "--no-config-cache", "--port-forward", "--disable-usage-stats", "-p", "-n", "-v",
+}  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def search_flags() -> set[str]:
+    actions = cli._parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    return {flag for action in actions["search"]._actions for flag in action.option_strings}
+
+
+def small_search(folder: Path, tracks: Path, *more: str) -> list[str]:
+    """Flags of a search that takes seconds."""
+    return [
+        "search", "--family", "gaussian", "--bottleneck", "td", "--data", str(tracks),
+        "--storage-path", str(folder), "--executor", "local", "--device", "cpu",
+        "--max-concurrent-trials", "1", "--stage1-trials", "3", "--stage2-trials", "2",
+        "--set", "budget.anchors=1", "--set", "budget.confirm_trials=1",
+        "--set", "budget.short_horizon=0.02", "--steps", "50", *more,
+    ]  # fmt: skip
+
+
+def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
+    flags = search_flags()
+    assert not flags & RAY_SUBMIT_FLAGS
+    assert flags == {
+        "-h", "--help", "--family", "--bottleneck", "--task", "--preset", "--data", "--name",
+        "--seed", "--steps", "--spaces", "--set", "--stage1-trials", "--stage2-trials",
+        "--resume", "--dry-run", "--storage-path", "--executor", "--device",
+        "--max-concurrent-trials", "--cpus-per-trial", "--gpus-per-trial", "--tracking-uri",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--family", "gausian"], "invalid choice: 'gausian'"),
+        ([], "the following arguments are required: --family"),
+        (
+            ["--family", "gaussian", "--preset", "tny"],
+            "--preset: preset must be one of tiny, small, paper, got 'tny'; did you mean 'tiny'?",
+        ),
+        (["--family", "gaussian", "--max-concurrent-trials", "0"], "must be >= 1, got 0"),
+        (["--family", "gaussian", "--cpus-per-trial", "-1"], "must be finite and > 0, got -1"),
+        (
+            ["--family", "gaussian", "--stage1-trials", "many"],
+            "must be a whole number, got 'many'",
+        ),
+        (
+            ["--family", "gaussian", "--stage1-trials", "1"],
+            "budget.stage1_trials must be a whole number from 2",
+        ),
+        (
+            ["--family", "gaussian", "--set", "weights.kl_weight.low=0"],
+            "a log range needs low > 0, got 0",
+        ),
+        (["--family", "gaussian", "--set", "nonsense"], "--set must be key=value"),
+        (["--family", "gaussian", "--name", "../up"], "--name must be letters, digits"),
+        (
+            ["--family", "gaussian", "--data", "/nowhere.arrow"],
+            "cannot read object tracks from /nowhere.arrow",
+        ),
+        (["--family", "gaussian", "--spaces", "/nowhere"], "cannot read /nowhere/gaussian.toml"),
+        (["--family", "gaussian", "--resume", "must"], "--resume must: there is no study"),
+        (["--family", "gaussian", "--device", "cuda"], "no CUDA device"),
+        (["--family", "gaussian", "--unknown"], "unrecognized arguments: --unknown"),
+    ],
+)
+def test_a_wrong_request_is_one_message_and_exit_code_two(
+    flags: list[str], message: str, tmp_path: Path, tracks_path: Path, capsys: Any
+) -> None:
+    import torch
+
+    if "cuda" in flags and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    if "--data" not in flags:
+        flags = [*flags, "--data", str(tracks_path)]
+    code = cli.main(["search", "--storage-path", str(tmp_path / "studies"), *flags])
+    captured = capsys.readouterr()
+    assert code == 2
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    assert not list((tmp_path).glob("studies/*/events.jsonl"))  # no half-made study
+
+
+def test_a_storage_path_that_cannot_be_written_is_refused(
+    tmp_path: Path, tracks_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "file").write_text("")
+    command = small_search(tmp_path / "file", tracks_path)
+    assert cli.main(command) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_whole_way_from_search_to_final_models(
+    tmp_path: Path, tracks_path: Path, capsys: Any
+) -> None:
+    study = tmp_path / "gaussian-contrastive-tiny"
+    assert cli.main(small_search(tmp_path, tracks_path)) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        "recommended weights",
+        f"prior-search ui {study}",
+        "prior-search export",
+        "prior-search final",
+    ):
+        assert text in shown
+    made = {path.name for path in study.iterdir()}
+    assert made >= {
+        "study.toml",
+        "events.jsonl",
+        "trials.parquet",
+        "env.lock",
+        "best",
+        "mlflow.db",
+    }
+
+    assert cli.main(["status", str(study)]) == 0
+    assert "td: 6 of 6 runs suggested; 6 completed" in capsys.readouterr().out
+    assert cli.main(["best", "gaussian-contrastive-tiny", "--storage-path", str(tmp_path)]) == 0
+    assert "kl_weight" in capsys.readouterr().out
+    assert cli.main(["export", str(study), "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "td.toml")
+
+    final = [
+        "final",
+        str(study / "best" / "td.toml"),
+        "--seeds",
+        "2",
+        "--steps",
+        "8",
+        "--executor",
+        "local",
+        "--device",
+        "cpu",
+        "--max-concurrent-trials",
+        "1",
+    ]
+    assert cli.main(final) == 0
+    shown = capsys.readouterr().out
+    assert "95 % interval" in shown
+    assert "(2 of 2 seeds)" in shown
+    (folder,) = (study / "final").iterdir()
+    assert (folder / "metrics.json").exists()
+    assert len(list(folder.glob("trials/*/model.safetensors"))) == 2
+    before = (folder / "events.jsonl").read_bytes()
+    assert cli.main(final) == 0  # nothing is trained again
+    assert (folder / "events.jsonl").read_bytes() == before
+
+    events = (study / "events.jsonl").read_bytes()
+    assert cli.main(small_search(tmp_path, tracks_path)) == 0  # resuming what is finished
+    assert (study / "events.jsonl").read_bytes() == events
+    capsys.readouterr()
+    assert cli.main(small_search(tmp_path, tracks_path, "--seed", "1")) == 2
+    assert "seed: 0, 1" in capsys.readouterr().err
+    assert cli.main(small_search(tmp_path, tracks_path, "--resume", "never")) == 2
+
+
+def test_a_search_in_which_nothing_succeeds_ends_with_three(
+    tmp_path: Path, tracks_path: Path, capsys: Any
+) -> None:
+    diverging = ["--set", "weights.kl_weight.low=1e38", "--set", "weights.kl_weight.high=3e38"]
+    assert cli.main(small_search(tmp_path, tracks_path, *diverging)) == 3
+    assert "no trial at the full horizon succeeded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_driver_that_dies_is_resumed_without_losing_or_repeating_a_trial(
+    tmp_path: Path, tracks_path: Path, how: signal.Signals
+) -> None:
+    command = [sys.executable, str(ROOT / "search.py"), *small_search(tmp_path, tracks_path)[1:]]
+    log = tmp_path / "gaussian-contrastive-tiny" / "events.jsonl"
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not log.exists() or log.read_text().count('"trial_ended"') < 2:
+        assert time.monotonic() < deadline
+        assert driver.poll() is None
+        time.sleep(0.05)
+    os.kill(driver.pid, how)
+    output, _ = driver.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert driver.returncode == 130
+        assert "Resume with:" in output
+    ended = [e for e in read_events(log) if e["event"] == "trial_ended"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    events = read_events(log)
+    assert [e for e in events if e["event"] == "trial_ended"][: len(ended)] == ended
+    runs = Counter(
+        (e["result"]["trial"], e["result"]["replicate"])
+        for e in events
+        if e["event"] == "trial_ended"
+    )
+    assert len(runs) == 6
+    assert set(runs.values()) == {1}
+
+
+def test_counts_of_table_two_are_printed_as_json(capsys: Any) -> None:
+    import json
+
+    assert cli.main(["params", "--preset", "paper", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 6
+    assert rows[0]["total"] == rows[0]["total_published"] == 6.819
+
+
+def test_a_study_that_is_not_there_is_named_with_the_places_looked_at(
+    tmp_path: Path, capsys: Any
+) -> None:
+    assert cli.main(["status", "nothing", "--storage-path", str(tmp_path)]) == 2
+    assert str(tmp_path / "nothing") in capsys.readouterr().err
