@@ -26,7 +26,7 @@ from prior_search.event_log import Event, read_events
 from prior_search.final_training import FinalTraining
 from prior_search.mlflow_log import MirrorThread, MlflowMirror, ui_command
 from prior_search.progress import ProgressView, format_weights
-from prior_search.report import export_best, read_export, trial_rows, write_parquet
+from prior_search.report import draw_weights, export_best, read_export, trial_rows, write_parquet
 from prior_search.request import StudyRequest
 from prior_search.study import Study
 from prior_search.trial import BOTTLENECKS
@@ -186,6 +186,8 @@ def _run_study(
         write_parquet(study.events, folder / "trials.parquet")
         if any(study.optimizer(b).has_recommendation for b in study.request.bottlenecks):
             export_best(study, folder / "best")
+            (folder / "report").mkdir(exist_ok=True)
+            draw_weights(study.events, folder / "report" / "weights.png")
     except KeyboardInterrupt:
         console.print(
             f"interrupted; finished trials are kept. Resume with:\n    {_same_command()}"

@@ -250,6 +250,7 @@ class MlflowMirror:
         """
         files = [self.folder / name for name in ARTIFACTS]
         files += sorted((self.folder / "best").glob("*.toml"))
+        files += sorted((self.folder / "report").glob("*.png"))
         try:
             for key, run in self._runs.items():
                 if key.startswith("search/"):

@@ -16,8 +16,9 @@ from prior_search.event_log import read_events
 
 ROOT = Path(__file__).parent.parent
 RAY_SUBMIT_FLAGS = {
-    "--start", "--stop", "--screen", "--tmux", "--args", "--verbose", "--cluster-name", "--log-style",
-    "--log-color", "--no-config-cache", "--port-forward", "--disable-usage-stats", "-p", "-n", "-v",
+    "--start", "--stop", "--screen", "--tmux", "--args", "--verbose", "--cluster-name",
+    "--log-style", "--log-color", "--no-config-cache", "--port-forward", "--disable-usage-stats",
+    "-p", "-n", "-v",
 }  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("ignore")

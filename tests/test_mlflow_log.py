@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def all_runs(mirror: MlflowMirror) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def mirrored(
     tmp_path_factory: pytest.TempPathFactory, make_spec: Any
-) -> Iterator[tuple[MlflowMirror, list[Event]]]:
+) -> tuple[MlflowMirror, list[Event]]:
     """One store for the module: making one takes seconds. Events come in two drivers' portions."""
     folder = tmp_path_factory.mktemp("study")
     events = make_events(make_spec)
@@ -103,7 +102,7 @@ def mirrored(
     second = MlflowMirror(folder)
     second.apply(events)
     second.apply(events)
-    yield second, events
+    return second, events
 
 
 def test_every_run_is_there_once_with_its_parent(mirrored: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from prior_search.errors import RecordError, RequestError
 from prior_search.event_log import read_events
-from prior_search.report import export_best, read_export, trial_rows, write_parquet
+from prior_search.report import draw_weights, export_best, read_export, trial_rows, write_parquet
 from prior_search.request import Budget, StudyRequest, WeightRange
 from prior_search.study import Study, derive_seed
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
@@ -265,6 +265,19 @@ def test_recommendations_and_parquet_can_be_rebuilt_from_the_log(tmp_path: Path)
     assert len(table["label"]) == 16
     assert min(v for v in table["objective"]) > 4
     assert set(table["state"]) == {"completed"}
+
+
+def test_the_picture_has_a_panel_per_weight_and_survives_failed_trials(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    spec = study.next_trial()
+    assert spec is not None
+    study.record(outcome(spec, "diverged"))
+    finish(study)
+    study.finish()
+    draw_weights(study.events, tmp_path / "weights.svg")
+    drawn = (tmp_path / "weights.svg").read_text()
+    assert drawn.count("<!-- kl_weight -->") == 2
+    assert drawn.count("<!-- prediction_weight -->") == 1
 
 
 def test_seeds_depend_on_all_parts_and_nothing_else() -> None:
