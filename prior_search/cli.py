@@ -153,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("mlflow", "alembic"):  # say at INFO how they make their tables
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         options = _parser().parse_args(arguments)
         command = getattr(commands, options.command)

@@ -262,7 +262,7 @@ def _best_table(console: Console, events: list[dict[str, Any]]) -> bool:
         title_justify="left",
     )
     for column in ("bottleneck", "trial", "posterior mean ± sd", "measured", "weights"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     rows = trial_rows(events)
     found = False
     for event in events:

@@ -6,9 +6,11 @@ with ``adopt`` and ``tell`` and asking again gives the same suggestion, bit for 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -29,6 +31,14 @@ from prior_search.search.suggestion import (
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 ANCHOR_DISTANCE = 0.1  # between anchors, in the unit cube, per square root of the dimension
 SAME_POINT = 1e-3  # closer than this, a posterior-mean candidate adds nothing
+
+
+@contextlib.contextmanager
+def _jitter_is_routine() -> Iterator[None]:
+    """Covariances of repeated points are singular; it is mended, with a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="A not p.d., added jitter")
+        yield
 
 
 class TwoStageOptimizer:
@@ -56,14 +66,8 @@ class TwoStageOptimizer:
         Raises:
             SurrogateFitError: the Gaussian process could not be fitted.
         """
-        index, plan = len(self._suggestions), self.plan
-        suggestion = None
-        if index < plan.stage1_trials:
-            suggestion = self._new("stage1", "sobol", self._sobol[index].tolist())
-        elif index < plan.stage1_trials + plan.stage2_trials:
-            suggestion = self._ask_stage2(index - plan.stage1_trials)
-        elif index < plan.total:
-            suggestion = self._ask_confirm()
+        with _jitter_is_routine():
+            suggestion = self._next()
         if suggestion is not None:
             self._suggestions.append(suggestion)
         return suggestion
@@ -111,7 +115,8 @@ class TwoStageOptimizer:
         measured = self._measured_long()
         if not measured:
             raise ValueError("no run at the long horizon has completed")
-        means = self._believed(measured)
+        with _jitter_is_routine():
+            means = self._believed(measured)
         trial = min(measured, key=lambda t: (means[t][0], t))
         mean, sd = means[trial]
         return Recommendation(
@@ -125,6 +130,16 @@ class TwoStageOptimizer:
         )
 
     # --- inside
+
+    def _next(self) -> Suggestion | None:
+        index, plan = len(self._suggestions), self.plan
+        if index < plan.stage1_trials:
+            return self._new("stage1", "sobol", self._sobol[index].tolist())
+        if index < plan.stage1_trials + plan.stage2_trials:
+            return self._ask_stage2(index - plan.stage1_trials)
+        if index < plan.total:
+            return self._ask_confirm()
+        return None
 
     def _key(self) -> int:
         text = f"{self.seed}/suggestion/{len(self._suggestions)}"
