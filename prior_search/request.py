@@ -8,10 +8,8 @@ in the request, and the request is written to ``study.toml``.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import tomli_w
 
 from prior_search.errors import RequestError
 from prior_search.search import Parameter, SearchPlan, SearchSpace
+from prior_search.toml_input import check_keys, choice, read_toml
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import WEIGHT_NAMES
 
@@ -164,78 +163,6 @@ class StudyRequest:
             for key in keys
             if ours.get(key) != theirs.get(key)
         ]
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file.
-
-    Raises:
-        RequestError: the file cannot be read or is not TOML; the message names it.
-    """
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"cannot read {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{path} is not valid TOML: {error}") from error
-
-
-def choice(name: str, value: Any, choices: Sequence[Any], where: str) -> Any:
-    """``value`` if it is one of ``choices``.
-
-    Raises:
-        RequestError: it is not; the message lists the choices and the nearest one.
-    """
-    if value in choices:
-        return value
-    near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise RequestError(f"{where}: {name} must be one of {', '.join(choices)}, got {value!r}{hint}")
-
-
-def check_keys(table: Mapping[str, Any], expected: Iterable[str], where: str) -> None:
-    """Refuse a table with other keys than ``expected``.
-
-    Raises:
-        RequestError: a key is unknown or missing.
-    """
-    expected = list(expected)
-    for key in table:
-        choice("key", key, expected, where)
-    missing = [key for key in expected if key not in table]
-    if missing:
-        raise RequestError(f"{where}: missing {', '.join(missing)}")
-
-
-def read_space(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """A space file with ``key=value`` overrides applied, not yet checked.
-
-    Raises:
-        RequestError: the file or an override cannot be read.
-    """
-    data = read_toml(path)
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key.strip():
-            raise RequestError(f"--set must be key=value, got {override!r}")
-        _assign(data, key.strip().split("."), _toml_value(value.strip()), override)
-    return data
-
-
-def _assign(data: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
-    for key in keys[:-1]:
-        data = data.setdefault(key, {})
-        if not isinstance(data, dict):
-            raise RequestError(f"--set {override!r}: {key!r} is a value, not a table")
-    data[keys[-1]] = value
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # a bare word such as log
 
 
 def resolve(

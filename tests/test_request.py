@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from prior_search import request as requests
+from prior_search import toml_input
 from prior_search.errors import RequestError
 from prior_search.request import StudyRequest
 from prior_search.trial import BOTTLENECKS, FAMILIES
@@ -30,12 +31,12 @@ def resolve(space: dict[str, Any], family: Any = "gaussian") -> StudyRequest:
 
 
 def gaussian() -> dict[str, Any]:
-    return copy.deepcopy(requests.read_space(SPACES / "gaussian.toml", []))
+    return copy.deepcopy(toml_input.read_space(SPACES / "gaussian.toml", []))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_shipped_space_resolves_and_both_mbop_variants_share_one_space(family: Any) -> None:
-    request = resolve(requests.read_space(SPACES / f"{family}.toml", []), family)
+    request = resolve(toml_input.read_space(SPACES / f"{family}.toml", []), family)
     assert request.space("td") == request.space("itd")
     prior = [p.name for p in request.space("prior").parameters]
     assert prior == [p.name for p in request.space("td").parameters] + ["prediction_weight"]
@@ -61,7 +62,7 @@ def test_differences_name_the_key_and_both_values() -> None:
 
 
 def test_overrides_reach_nested_values_with_their_toml_types() -> None:
-    space = requests.read_space(
+    space = toml_input.read_space(
         SPACES / "gaussian.toml",
         ["budget.anchors=1", "weights.kl_weight.low=1e-6", "weights.kl_weight.scale=log"],
     )
@@ -69,7 +70,7 @@ def test_overrides_reach_nested_values_with_their_toml_types() -> None:
     assert space["weights"]["kl_weight"]["low"] == 1e-6
     assert space["weights"]["kl_weight"]["scale"] == "log"
     with pytest.raises(RequestError, match="--set must be key=value, got 'anchors'"):
-        requests.read_space(SPACES / "gaussian.toml", ["anchors"])
+        toml_input.read_space(SPACES / "gaussian.toml", ["anchors"])
 
 
 @pytest.mark.parametrize(
@@ -139,10 +140,10 @@ def test_a_search_without_a_weight_is_refused() -> None:
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"cannot read .*absent\.toml"):
-        requests.read_toml(tmp_path / "absent.toml")
+        toml_input.read_toml(tmp_path / "absent.toml")
     (tmp_path / "bad.toml").write_text("[weights\n")
     with pytest.raises(RequestError, match=r"bad\.toml is not valid TOML"):
-        requests.read_toml(tmp_path / "bad.toml")
+        toml_input.read_toml(tmp_path / "bad.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RequestError, match=r"cannot read .*bytes\.toml"):
-        requests.read_toml(tmp_path / "bytes.toml")
+        toml_input.read_toml(tmp_path / "bytes.toml")

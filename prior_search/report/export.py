@@ -13,8 +13,8 @@ import tomli_w
 from prior_search.errors import RequestError
 from prior_search.event_log import Event
 from prior_search.report.tables import trial_rows
-from prior_search.request import check_keys, choice, read_toml
 from prior_search.study import Study
+from prior_search.toml_input import check_keys, choice, read_toml
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import RegularizerWeights
 

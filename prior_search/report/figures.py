@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,7 +14,7 @@ from prior_search.event_log import Event
 from prior_search.report.tables import TrialRow, trial_rows
 
 # colors of Okabe and Ito (2008), which the color-blind can tell apart; shapes differ as well
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "stage 1, short horizon": {"color": "#999999", "marker": "o", "facecolors": "none"},
     "anchor": {"color": "#0072B2", "marker": "s"},
     "expected improvement": {"color": "#E69F00", "marker": "^"},
@@ -57,7 +58,11 @@ def draw_weights(events: Sequence[Event], path: Path) -> None:
         line[0].set_ylabel(f"{search.upper()}\nvalidation NT-Xent")
     handles = {h.get_label(): h for axis in figure.axes for h in axis.collections}
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False
+        list(handles.values()),
+        list(map(str, handles)),
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
     )
     figure.savefig(path, dpi=130)
 
@@ -72,7 +77,7 @@ def _draw_one(axis: Axes, rows: Sequence[TrialRow], name: str, best: float | Non
         chosen = [row for row in rows if _group(row) == group]
         if chosen:
             x = [row.spec.weights.as_dict()[name] for row in chosen]
-            y = [row.objective for row in chosen]
+            y = [row.objective for row in chosen if row.objective is not None]
             axis.scatter(x, y, s=26, label=group, linewidths=1.2, **style)
     if best is not None:
         axis.axvline(best, color="#D55E00", linewidth=1, linestyle="--")

@@ -1,0 +1,111 @@
+"""Where a command reads, writes and runs: data, storage, executor, listeners."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from prior_search.errors import RequestError
+from prior_search.event_log import Event
+from prior_search.mlflow_log import MirrorThread
+from prior_search.progress import ProgressView
+
+MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking server
+
+
+def default_storage() -> Path:
+    """``$PRIOR_SEARCH_STORAGE``, or a folder in the user's home: never the working directory."""
+    return Path(os.environ.get("PRIOR_SEARCH_STORAGE", Path.home() / "prior-search-studies"))
+
+
+def check_writable(storage: Path) -> Path:
+    """The folder, made and resolved; refused if nothing can be written there."""
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+        probe = storage / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RequestError(f"--storage-path {storage} cannot be written: {error}") from error
+    return storage.resolve()
+
+
+def study_folder(options: argparse.Namespace) -> Path:
+    """The folder of the study that was named, by path or by name."""
+    given = Path(options.study)
+    for folder in (given, options.storage_path / options.study):
+        if (folder / "events.jsonl").exists():
+            return folder.resolve()
+    raise RequestError(
+        f"no study {options.study!r}: looked in {given.resolve()} and "
+        f"{(options.storage_path / options.study).resolve()}"
+    )
+
+
+def prepare_data(console: Console, data: str, preset: str) -> tuple[str, str]:
+    """The Arrow file to train on and its fingerprint; makes the embedded one if it is missing."""
+    from prior_search.data import embedded_objects, open_tracks
+    from prior_search.models import PRESETS
+
+    if data != "embedded":
+        return str(Path(data).resolve()), open_tracks(Path(data)).fingerprint
+    cache = Path(os.environ.get("PRIOR_SEARCH_CACHE", Path.home() / ".cache" / "prior-search"))
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("making the embedded objects", total=None)
+        path = embedded_objects(
+            cache,
+            image_size=PRESETS[preset].image_size,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return str(path), open_tracks(path).fingerprint
+
+
+def executor(options: argparse.Namespace, data: str, trials_folder: Path) -> Any:
+    """The executor that the flags ask for; Ray is imported only if it is wanted."""
+    from prior_search.runner import LocalExecutor, WorkerSettings
+
+    settings = WorkerSettings(
+        data=data,
+        trials_folder=str(trials_folder),
+        device=options.device,
+        num_threads=max(1, int(options.cpus_per_trial)),
+        checkpoint_seconds=60.0,
+    )
+    if options.executor == "local":
+        cores = len(os.sched_getaffinity(0))
+        fitting = max(1, int(cores / max(options.cpus_per_trial, 1e-9)))
+        return LocalExecutor(settings, num_workers=options.max_concurrent_trials or fitting)
+    from prior_search.runner.tune import TuneExecutor
+
+    return TuneExecutor(
+        settings,
+        max_concurrent=options.max_concurrent_trials,
+        cpus_per_trial=options.cpus_per_trial,
+        gpus_per_trial=options.gpus_per_trial,
+    )
+
+
+def to_all(mirror: MirrorThread, views: list[ProgressView]) -> Callable[[Event], None]:
+    """A listener for the mirror and for whatever is shown at the moment."""
+
+    def listen(event: Event) -> None:
+        mirror.put(event)
+        for view in views:
+            view.on_event(event)
+
+    return listen
+
+
+def same_command() -> str:
+    """The command line that started this process, to be given again."""
+    program = Path(sys.argv[0]).name
+    start = "prior-search" if program == "prior-search" else f"python {sys.argv[0]}"
+    return f"{start} {shlex.join(sys.argv[1:])}"

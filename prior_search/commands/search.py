@@ -1,0 +1,198 @@
+"""``prior-search search``: from flags to a finished study."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from prior_search.commands.inspect_study import best_table
+from prior_search.commands.places import (
+    MIRROR_SECONDS,
+    check_writable,
+    executor,
+    prepare_data,
+    same_command,
+    to_all,
+)
+from prior_search.environment import versions, write_environment
+from prior_search.errors import RequestError
+from prior_search.event_log import read_events
+from prior_search.mlflow_log import MirrorThread
+from prior_search.progress import ProgressView
+from prior_search.report import draw_weights, export_best, write_parquet
+from prior_search.request import StudyRequest, resolve
+from prior_search.study import Study
+from prior_search.toml_input import choice, read_space
+from prior_search.trial import BOTTLENECKS
+
+
+def search(options: argparse.Namespace) -> int:
+    """Tune the weights of one family; 0 done, 3 no trial succeeded, 130 interrupted."""
+    console = Console()
+    request = _request(options)
+    _check_device(options.device)
+    folder = check_writable(options.storage_path) / request.name
+    if options.dry_run:
+        return _dry_run(console, request, options)
+    data, fingerprint = prepare_data(console, request.data, request.preset)
+    facts = {"versions": versions(), "data_fingerprint": fingerprint}
+    _open_or_create(folder, request, options.resume, facts)
+    code = _run_study(console, folder, data, options, facts)
+    if code != 0:
+        return code
+    return _show_result(console, folder)
+
+
+def _request(options: argparse.Namespace) -> StudyRequest:
+    from prior_search.models import PRESETS
+
+    preset = choice("preset", options.preset, tuple(PRESETS), "--preset")
+    path = _space_folder(options.spaces) / f"{options.family}.toml"
+    overrides = list(options.overrides)
+    for stage in ("stage1_trials", "stage2_trials"):
+        if getattr(options, stage) is not None:
+            overrides.append(f"budget.{stage}={getattr(options, stage)}")
+    chosen = BOTTLENECKS if options.bottleneck == "all" else (options.bottleneck,)
+    name = options.name or f"{options.family}-{options.task}-{preset}"
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise RequestError(f"--name must be letters, digits, '-' and '_', got {name!r}")
+    space = read_space(path, overrides)
+    return resolve(
+        space,
+        where=str(path),
+        family=options.family,
+        bottlenecks=chosen,
+        name=name,
+        task=options.task,
+        preset=preset,
+        steps=options.steps or PRESETS[preset].steps,
+        seed=options.seed,
+        data=options.data,
+    )
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that this machine lacks; on a cluster the workers may have what it lacks."""
+    from prior_search.training import resolve_device
+
+    if os.environ.get("RAY_ADDRESS") or os.environ.get("PRIOR_SEARCH_AUTOSCALING"):
+        return
+    try:
+        resolve_device(device)
+    except ValueError as error:
+        raise RequestError(f"--device: {error}") from error
+
+
+def _space_folder(given: Path | None) -> Path:
+    """The shipped space files: inside an installed package, beside the package in a checkout."""
+    if given is not None:
+        return given
+    package = Path(__file__).parent.parent
+    inside = package / "search_spaces"
+    return inside if inside.is_dir() else package.parent / "search_spaces"
+
+
+def _open_or_create(
+    folder: Path, request: StudyRequest, resume: str, facts: dict[str, Any]
+) -> None:
+    exists = (folder / "events.jsonl").exists()
+    if not exists:
+        if resume == "must":
+            raise RequestError(f"--resume must: there is no study in {folder}")
+        Study.create(folder, request, facts)
+        write_environment(folder)
+        return
+    if resume == "never":
+        raise RequestError(f"--resume never: {folder} holds a study; give another --name")
+    differences = StudyRequest.read(folder / "study.toml").differences(request)
+    if differences:
+        raise RequestError(
+            f"{folder} holds a study of another request ({'; '.join(differences)}); "
+            "give another --name, or the same flags to resume it"
+        )
+    made_with = read_events(folder / "events.jsonl")[0]["data_fingerprint"]
+    if made_with != facts["data_fingerprint"]:
+        raise RequestError(
+            f"{folder} was started on data with fingerprint {made_with}, "
+            f"but {request.data} has {facts['data_fingerprint']}"
+        )
+
+
+def _run_study(
+    console: Console, folder: Path, data: str, options: argparse.Namespace, facts: dict[str, Any]
+) -> int:
+    budget = StudyRequest.read(folder / "study.toml").budget
+    per_search = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
+    view: list[ProgressView] = []
+    mirror = MirrorThread(folder, options.tracking_uri)
+    study = Study(folder, listener=to_all(mirror, view))
+    mirror.put_all(study.events)
+    try:
+        if not study.is_finished:
+            with ProgressView(console, per_search * len(study.request.bottlenecks)) as shown:
+                shown.replay(study.events)
+                view.append(shown)
+                study.begin({"pid": os.getpid(), **facts})
+                executor(options, data, folder / "trials").run(study)
+            view.clear()
+        study.finish()
+        write_parquet(study.events, folder / "trials.parquet")
+        if any(study.optimizer(b).has_recommendation for b in study.request.bottlenecks):
+            export_best(study, folder / "best")
+            (folder / "report").mkdir(exist_ok=True)
+            draw_weights(study.events, folder / "report" / "weights.png")
+    except KeyboardInterrupt:
+        console.print(f"interrupted; finished trials are kept. Resume with:\n    {same_command()}")
+        return 130
+    finally:
+        study.close()
+        mirror.close(timeout=MIRROR_SECONDS)
+    return 0
+
+
+def _show_result(console: Console, folder: Path) -> int:
+    events = read_events(folder / "events.jsonl")
+    found = best_table(console, events)
+    if not found:
+        console.print(f"no trial at the full horizon succeeded; see prior-search status {folder}")
+        return 3
+    console.print(f"\nstudy: {folder}\nnext:")
+    console.print(f"    prior-search ui {folder}", highlight=False, soft_wrap=True)
+    console.print(f"    prior-search export {folder}", highlight=False, soft_wrap=True)
+    exports = folder / "best" / "*.toml"
+    console.print(f"    prior-search final {exports} --seeds 3", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
+    from prior_search.step_timing import seconds_per_step
+
+    table = Table(title=f"study {request.name!r}: nothing was started", title_justify="left")
+    for column in ("bottleneck", "stage 1", "stage 2", "confirm", "steps", "compute hours"):
+        table.add_column(column)
+    budget, total = request.budget, 0.0
+    for bottleneck in request.bottlenecks:
+        short, full = request.horizon("short"), request.horizon("long")
+        steps = budget.stage1_trials * short
+        steps += (budget.stage2_trials + budget.confirm_trials) * full
+        hours = steps * seconds_per_step(request, bottleneck, device=options.device) / 3600
+        total += hours
+        table.add_row(
+            bottleneck,
+            f"{budget.stage1_trials} x {short} steps",
+            f"{budget.stage2_trials} x {full} steps",
+            f"{budget.confirm_trials} x {full} steps",
+            str(steps),
+            f"{hours:.2f}",
+        )
+    console.print(table)
+    console.print(
+        f"{total:.2f} hours of one trial's share of a worker in all, from steps timed on this "
+        "machine; divide by the number of trials that run at a time"
+    )
+    return 0
