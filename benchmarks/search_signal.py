@@ -1,6 +1,6 @@
 """Does a study's objective carry a signal, and do its recommendations hold? From new trainings.
 
-    python benchmarks/signal.py STUDY_FOLDER DATA.arrow [--points 12] [--seeds 3]
+    python benchmarks/search_signal.py STUDY_FOLDER DATA.arrow [--points 12] [--seeds 3]
 
 For each bottleneck of a finished study: ``points`` Sobol configurations at both horizons, and the
 recommended weights and all weights at zero with ``seeds`` new seeds each. Prints
