@@ -140,7 +140,10 @@ def ui(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
     folder = study_folder(options)
     MlflowMirror(folder, options.tracking_uri).apply(read_events(folder / "events.jsonl"))
-    command = ui_command(folder, options.port)
+    if options.tracking_uri is not None and options.tracking_uri.startswith("http"):
+        print(f"the study is on the server at {options.tracking_uri}")
+        return 0
+    command = ui_command(folder, options.port, options.tracking_uri)
     print(f"MLflow on http://127.0.0.1:{options.port} (Ctrl-C ends it)")
     try:
         return subprocess.run(command, check=False).returncode
