@@ -48,14 +48,21 @@ def _parse(content: bytes, path: Path) -> Iterator[Event]:
 class EventLog:
     """The one writer of a log; a second driver on the same study is refused.
 
+    Args:
+        path: of the log; made if it is missing.
+        read_only: read what is there, also while a driver is writing; ``append`` then fails.
+
     Raises:
         RequestError: another process holds the log.
         RecordError: the log is damaged before its last line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._file = path.open("a+b")
+        self._file = path.open("rb" if read_only else "a+b")
+        if read_only:
+            self.events: list[Event] = list(_parse(self._file.read(), path))
+            return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -63,7 +70,7 @@ class EventLog:
             raise RequestError(f"another process is running the study in {path.parent}") from error
         self._file.seek(0)
         content = self._file.read()
-        self.events: list[Event] = list(_parse(content, path))
+        self.events = list(_parse(content, path))
         complete = content.rfind(b"\n") + 1
         if complete < len(content):
             logger.warning("%s: removed a last line that was cut by a crash", path)

@@ -65,18 +65,25 @@ class Study:
     Args:
         folder: holds ``study.toml`` and ``events.jsonl``; ``create`` or an earlier driver made it.
         listener: called with every new event, after it is on disk.
+        read_only: only look, also while another process runs the study.
 
     Raises:
         RequestError: there is no study in ``folder``, or another process runs it.
         RecordError: the log is damaged or contradicts the request.
     """
 
-    def __init__(self, folder: Path, listener: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        listener: Callable[[Event], None] | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         self.folder = folder
         if not (folder / "events.jsonl").exists():
             raise RequestError(f"no study in {folder}: events.jsonl is missing")
         self.request = StudyRequest.read(folder / "study.toml")
-        self._log = EventLog(folder / "events.jsonl")
+        self._log = EventLog(folder / "events.jsonl", read_only=read_only)
         self._listener = listener
         self._searches = {b: self._new_search(b) for b in self.request.bottlenecks}
         self._runs: dict[RunKey, _Run] = {}

@@ -83,6 +83,11 @@ def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
         (["--family", "gaussian", "--spaces", "/nowhere"], "cannot read /nowhere/gaussian.toml"),
         (["--family", "gaussian", "--resume", "must"], "--resume must: there is no study"),
         (["--family", "gaussian", "--device", "cuda"], "no CUDA device"),
+        (["--family", "gaussian", "--preset", "paper", "--data", "embedded"], "give --data PATH"),
+        (
+            ["--family", "gaussian", "--preset", "small"],
+            "preset 'small' needs images of 64 x 64 pixels, got 32 x 32",
+        ),
         (["--family", "gaussian", "--unknown"], "unrecognized arguments: --unknown"),
     ],
 )

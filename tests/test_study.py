@@ -224,6 +224,9 @@ def test_two_drivers_cannot_run_one_study(tmp_path: Path) -> None:
     study = make_study(tmp_path / "s")
     with pytest.raises(RequestError, match="another process is running"):
         open_study(tmp_path / "s")
+    looking = Study(tmp_path / "s", read_only=True)  # while the driver runs
+    assert looking.events == study.events
+    looking.close()
     study.close()
     open_study(tmp_path / "s").close()
 

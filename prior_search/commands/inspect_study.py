@@ -104,7 +104,7 @@ def status(options: argparse.Namespace) -> int:
 def best(options: argparse.Namespace) -> int:
     """Print the recommendations; 3 if there is none yet."""
     folder = study_folder(options)
-    study = Study(folder)
+    study = Study(folder, read_only=True)
     try:
         console = Console()
         events = [e for e in study.events if e["event"] != "search_finished"]
@@ -127,7 +127,7 @@ def best(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Write one TOML file per search."""
     folder = study_folder(options)
-    study = Study(folder)
+    study = Study(folder, read_only=True)
     try:
         for path in export_best(study, options.out or folder / "best"):
             print(path)

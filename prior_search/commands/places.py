@@ -18,6 +18,7 @@ from prior_search.event_log import Event
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 
+MAX_EMBEDDED_SIZE = 64  # pixels; rendering time and memory grow with the square
 MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking server
 
 
@@ -55,14 +56,32 @@ def prepare_data(console: Console, data: str, preset: str) -> tuple[str, str]:
     from prior_search.data import embedded_objects, open_tracks
     from prior_search.models import PRESETS
 
+    size = PRESETS[preset].image_size
     if data != "embedded":
-        return str(Path(data).resolve()), open_tracks(Path(data)).fingerprint
+        tracks = open_tracks(Path(data))
+        if tracks.images.shape[2:] != (size, size):
+            raise RequestError(
+                f"{data}: preset {preset!r} needs images of {size} x {size} pixels, "
+                f"got {tracks.images.shape[2]} x {tracks.images.shape[3]}"
+            )
+        instances = len(tracks.instances("train"))
+        if instances < PRESETS[preset].pairs:
+            raise RequestError(
+                f"{data}: preset {preset!r} needs at least {PRESETS[preset].pairs} training "
+                f"instances, one per pair of a batch, got {instances}"
+            )
+        return str(Path(data).resolve()), tracks.fingerprint
+    if size > MAX_EMBEDDED_SIZE:
+        raise RequestError(
+            f"embedded data is rendered up to {MAX_EMBEDDED_SIZE} pixels, "
+            f"but preset {preset!r} needs {size}; give --data PATH"
+        )
     cache = Path(os.environ.get("PRIOR_SEARCH_CACHE", Path.home() / ".cache" / "prior-search"))
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("making the embedded objects", total=None)
         path = embedded_objects(
             cache,
-            image_size=PRESETS[preset].image_size,
+            image_size=size,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     return str(path), open_tracks(path).fingerprint
