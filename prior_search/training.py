@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from prior_search.data import ObjectTracks, sample_pairs, validation_pairs
+from prior_search.data import FrameBatches, ObjectTracks, sample_pairs, validation_pairs
 from prior_search.errors import TrialDivergedError
 from prior_search.models import PRESETS, ModelPreset, OrderedModel, build_model
 from prior_search.objectives import contrastive_loss, nt_xent
@@ -64,24 +64,6 @@ def make_optimizer(
     return torch.optim.AdamW(groups, lr=preset.learning_rate, fused=device.type == "cuda")
 
 
-class _Batches:
-    """Frames of a data set as tensors on one device, gathered by index."""
-
-    def __init__(self, tracks: ObjectTracks, device: torch.device) -> None:
-        self._tracks = tracks
-        self._device = device
-
-    def gather(self, frames: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Images uint8 [n, 3, H, W] and foveas float32 [n, 4] of the given frames."""
-        return self._copy(self._tracks.images[frames]), self._copy(self._tracks.fovea[frames])
-
-    def _copy(self, array: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(array)
-        if self._device.type == "cuda":
-            return tensor.pin_memory().to(self._device, non_blocking=True)
-        return tensor
-
-
 def _seed_step(generator: torch.Generator, seed: int, step: int) -> np.random.Generator:
     """Seed all draws of one step; return the source of its pairs."""
     mixed = np.random.SeedSequence([seed, step])
@@ -98,7 +80,7 @@ def validate(
     Also ``information_nats``: Eq. 7 at full budget. The pairs are fixed, so that trials compare.
     """
     frames = np.concatenate(validation_pairs(tracks, preset.validation_pairs))
-    batches = _Batches(tracks, device)
+    batches = FrameBatches(tracks, device)
     usage = model.usage_accumulator()
     descriptors = []
     was_training = model.training
@@ -136,7 +118,7 @@ class TrainingRun:
         self.step = 0
         self.metrics: dict[str, Tensor] = {}
         self._generator = torch.Generator(device=device)
-        self._batches = _Batches(tracks, device)
+        self._batches = FrameBatches(tracks, device)
         self._all_finite = torch.ones((), dtype=torch.bool, device=device)
 
     def train_step(self) -> None:
