@@ -147,6 +147,11 @@ def test_the_whole_way_from_search_to_final_models(
     assert "kl_weight" in capsys.readouterr().out
     assert cli.main(["export", str(study), "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "td.toml")
+    taken = study / "study.toml" / "below a file"
+    assert cli.main(["export", str(study), "--out", str(taken)]) == 2
+    assert f"--out {taken} cannot be written" in capsys.readouterr().err
+    assert cli.main(["final", str(study / "best" / "td.toml"), "--out", str(taken)]) == 2
+    assert f"--out {taken} cannot be written" in capsys.readouterr().err
 
     final = [
         "final",

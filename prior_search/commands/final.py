@@ -38,7 +38,8 @@ def final(options: argparse.Namespace) -> int:
                 f"but this data has {fingerprint}"
             )
         parent = options.out or path.resolve().parent.parent / "final"
-        folder = check_writable(parent) / f"{export_file.bottleneck}-t{export_file.trial:04d}"
+        name = f"{export_file.bottleneck}-t{export_file.trial:04d}"
+        folder = check_writable(parent, "--out") / name
         code = max(code, _train_final(console, export_file, folder, data, options))
     return code
 

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from prior_search.commands.places import study_folder
+from prior_search.commands.places import check_writable, study_folder
 from prior_search.event_log import read_events
 from prior_search.mlflow_log import MlflowMirror, ui_command
 from prior_search.progress import format_weights
@@ -129,7 +129,8 @@ def export(options: argparse.Namespace) -> int:
     folder = study_folder(options)
     study = Study(folder, read_only=True)
     try:
-        for path in export_best(study, options.out or folder / "best"):
+        out = check_writable(options.out or folder / "best", "--out")
+        for path in export_best(study, out):
             print(path)
     finally:
         study.close()

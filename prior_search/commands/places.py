@@ -27,16 +27,16 @@ def default_storage() -> Path:
     return Path(os.environ.get("PRIOR_SEARCH_STORAGE", Path.home() / "prior-search-studies"))
 
 
-def check_writable(storage: Path) -> Path:
-    """The folder, made and resolved; refused if nothing can be written there."""
+def check_writable(folder: Path, flag: str) -> Path:
+    """The folder that ``flag`` names, made and resolved; refused if nothing can be written there."""
     try:
-        storage.mkdir(parents=True, exist_ok=True)
-        probe = storage / f".writable-{os.getpid()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise RequestError(f"--storage-path {storage} cannot be written: {error}") from error
-    return storage.resolve()
+        raise RequestError(f"{flag} {folder} cannot be written: {error}") from error
+    return folder.resolve()
 
 
 def study_folder(options: argparse.Namespace) -> Path:

@@ -36,7 +36,7 @@ def search(options: argparse.Namespace) -> int:
     console = Console()
     request = _request(options)
     _check_device(options.device)
-    folder = check_writable(options.storage_path) / request.name
+    folder = check_writable(options.storage_path, "--storage-path") / request.name
     if options.dry_run:
         return _dry_run(console, request, options)
     data, fingerprint = prepare_data(console, request.data, request.preset)
