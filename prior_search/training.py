@@ -1,4 +1,4 @@
-"""The training loop: one generator, ``fit``, for every bottleneck, family and horizon.
+"""The training loop: one generator, ``fit``, for every task, bottleneck, family and horizon.
 
 All draws of step t are seeded by (seed, t), so a run that goes on from a checkpoint sees the same
 batches, masks and noise as one that was never interrupted.
@@ -19,14 +19,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from prior_search.data import FrameBatches, ObjectTracks, sample_pairs, validation_pairs
+from prior_search.data import FrameBatches, ObjectTracks
 from prior_search.errors import TrialDivergedError
-from prior_search.models import PRESETS, ModelPreset, OrderedModel, build_model
-from prior_search.objectives import contrastive_loss, nt_xent
+from prior_search.models import ModelPreset, OrderedModel
+from prior_search.tasks import make_task
 from prior_search.trial import MetricPoint, TrialSpec
 
 NUM_POINTS = 4  # a trial reports its validation objective this often, the last time at its end
-VALIDATION_CHUNK = 256  # views per forward pass in validation
 
 
 def resolve_device(device: str) -> torch.device:
@@ -65,33 +64,10 @@ def make_optimizer(
 
 
 def _seed_step(generator: torch.Generator, seed: int, step: int) -> np.random.Generator:
-    """Seed all draws of one step; return the source of its pairs."""
+    """Seed all draws of one step; return the source of its frames."""
     mixed = np.random.SeedSequence([seed, step])
     generator.manual_seed(int(mixed.generate_state(1, np.uint64)[0]) >> 1)
     return np.random.default_rng(mixed)
-
-
-@torch.no_grad()
-def validate(
-    model: OrderedModel, tracks: ObjectTracks, preset: ModelPreset, device: torch.device
-) -> dict[str, float]:
-    """Validation NT-Xent (Eq. 9) of the last level's head at full budget, masks off.
-
-    Also ``information_nats``: Eq. 7 at full budget. The pairs are fixed, so that trials compare.
-    """
-    frames = np.concatenate(validation_pairs(tracks, preset.validation_pairs))
-    batches = FrameBatches(tracks, device)
-    usage = model.usage_accumulator()
-    descriptors = []
-    was_training = model.training
-    model.eval()
-    for start in range(0, len(frames), VALIDATION_CHUNK):
-        output = model(*batches.gather(frames[start : start + VALIDATION_CHUNK]), generator=None)
-        descriptors.append(output.descriptors[-1].float())
-        usage.add(output.codes)
-    model.train(was_training)
-    objective = nt_xent(torch.cat(descriptors), temperature=preset.temperature)
-    return {"objective": float(objective), "information_nats": float(usage.nats().sum())}
 
 
 class TrainingRun:
@@ -105,16 +81,13 @@ class TrainingRun:
 
     def __init__(self, spec: TrialSpec, tracks: ObjectTracks, device: torch.device) -> None:
         self.spec, self.tracks, self.device = spec, tracks, device
-        self.preset = PRESETS[spec.preset]
+        self.task = make_task(spec.task, spec.preset)
         with torch.random.fork_rng(devices=[]):  # initialization draws from the global generator
             torch.manual_seed(spec.seed)
-            self.model = build_model(
-                family=spec.family,
-                bottleneck=spec.bottleneck,
-                preset=self.preset,
-                settings=spec.settings,
+            self.model = self.task.build_model(
+                family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
             ).to(device)
-        self.optimizer = make_optimizer(self.model, self.preset, device)
+        self.optimizer = make_optimizer(self.model, self.task.preset, device)
         self.step = 0
         self.metrics: dict[str, Tensor] = {}
         self._generator = torch.Generator(device=device)
@@ -123,21 +96,19 @@ class TrainingRun:
 
     def train_step(self) -> None:
         """One optimization step; never waits for the device."""
-        spec, preset = self.spec, self.preset
-        pairs = sample_pairs(
-            self.tracks, "train", preset.pairs, _seed_step(self._generator, spec.seed, self.step)
+        spec, preset = self.spec, self.task.preset
+        frames = self.task.sample_frames(
+            self.tracks, _seed_step(self._generator, spec.seed, self.step)
         )
         factor = learning_rate_factor(
             self.step, horizon=spec.horizon, warmup_share=preset.warmup_share
         )
         for group in self.optimizer.param_groups:
             group["lr"] = preset.learning_rate * factor
-        images, fovea = self._batches.gather(np.concatenate(pairs))
+        images, fovea = self._batches.gather(frames)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output = self.model(images, fovea, generator=self._generator)
-        loss = contrastive_loss(
-            output.descriptors, output.terms, spec.weights, temperature=preset.temperature
-        )
+        loss = self.task.loss(output, images, spec.weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), preset.grad_clip)
@@ -154,7 +125,7 @@ class TrainingRun:
         Raises:
             TrialDivergedError: a training loss since the start, or the objective, is not finite.
         """
-        values = validate(self.model, self.tracks, self.preset, self.device)
+        values = self.task.validate(self.model, self.tracks, self.device)
         values |= {name: float(value.detach()) for name, value in self.metrics.items()}
         if not bool(self._all_finite) or not all(map(math.isfinite, values.values())):
             raise TrialDivergedError(
@@ -271,11 +242,8 @@ def load_model(path: Path, *, device: str = "auto") -> tuple[OrderedModel, Trial
     if "spec" not in metadata:
         raise ValueError(f"{path} holds no trial specification in its metadata")
     spec = TrialSpec.from_dict(json.loads(metadata["spec"]))
-    model = build_model(
-        family=spec.family,
-        bottleneck=spec.bottleneck,
-        preset=PRESETS[spec.preset],
-        settings=spec.settings,
+    model = make_task(spec.task, spec.preset).build_model(
+        family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
     )
     model.load_state_dict(tensors)
     return model.to(resolve_device(device)).eval(), spec

@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "objectives": GROUND | {"bottlenecks"},
     "models": GROUND | {"tokens", "bottlenecks"},
     "data": GROUND,
-    "training": DATA_SIDE,
+    "tasks": DATA_SIDE,
+    "training": DATA_SIDE | {"tasks"},
     "search": {"errors"},
     "event_log": {"errors"},
     "toml_input": {"errors"},
@@ -35,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlflow_log": GROUND | {"event_log"},
     "progress": GROUND | {"event_log"},
     "runner": GROUND | {"data", "training"},
-    "step_timing": DATA_SIDE | {"training", "request"},
+    "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
 COMMANDS = ("final", "inspect_study", "places", "search")
 LIBRARY_OWNERS = {

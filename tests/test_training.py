@@ -17,7 +17,6 @@ from prior_search.training import (
     learning_rate_factor,
     load_model,
     resolve_device,
-    validate,
 )
 from prior_search.trial import TrialSpec
 from prior_search.weights import RegularizerWeights
@@ -96,7 +95,7 @@ def test_validation_uses_no_masks_and_leaves_the_mode_alone(
     tracks = open_tracks(tracks_path)
     run = TrainingRun(make_spec(), tracks, CPU)
     run.model.train()
-    first, second = (validate(run.model, tracks, run.preset, CPU) for _ in range(2))
+    first, second = (run.task.validate(run.model, tracks, CPU) for _ in range(2))
     assert first == second
     assert run.model.training
 
@@ -118,7 +117,7 @@ def test_a_final_training_leaves_a_model_that_loads_and_validates_the_same(
     model, found = load_model(tmp_path / "model.safetensors", device="cpu")
     assert found == spec
     run = TrainingRun(spec, tracks, CPU)
-    assert validate(model, tracks, run.preset, CPU)["objective"] == last.metrics["objective"]
+    assert run.task.validate(model, tracks, CPU)["objective"] == last.metrics["objective"]
     (tmp_path / "text.safetensors").write_text("no")
     with pytest.raises(ValueError, match="must be a readable safetensors file"):
         load_model(tmp_path / "text.safetensors")

@@ -7,10 +7,11 @@ from prior_search.models.ordered_model import (
     build_model,
 )
 from prior_search.models.parameter_counts import count_parameters, parameter_table
-from prior_search.models.presets import PRESETS, ModelPreset
+from prior_search.models.presets import PRESETS, ContrastivePreset, ModelPreset
 
 __all__ = [
     "PRESETS",
+    "ContrastivePreset",
     "ModelOutput",
     "ModelPreset",
     "ModelUsage",

@@ -22,7 +22,7 @@ from prior_search.bottlenecks import (
 from prior_search.models.flip import FlipEncoder
 from prior_search.models.heads import ProjectionHead
 from prior_search.models.predictors import Predictor
-from prior_search.models.presets import ModelPreset
+from prior_search.models.presets import ContrastivePreset, ModelPreset
 from prior_search.tokens import CategoricalTokens, EmaVqTokens, GaussianTokens, TokenFamily
 from prior_search.trial import Bottleneck, Family
 
@@ -35,9 +35,9 @@ DEFAULT_SETTINGS: dict[Family, dict[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelOutput:
-    """Descriptors [B, D] per level, codes, and unweighted regularizer terms."""
+    """What each level's head makes, coarse to fine; codes; unweighted regularizer terms."""
 
-    descriptors: tuple[Tensor, ...]
+    level_outputs: tuple[Tensor, ...]
     codes: OrderedCodes
     terms: Mapping[str, Tensor]
 
@@ -92,12 +92,12 @@ class OrderedModel(nn.Module):
     def forward(
         self, images: Tensor, fovea: Tensor, *, generator: torch.Generator | None
     ) -> ModelOutput:
-        """Codes and descriptors; masks and sampling act in training mode only."""
+        """Codes and the outputs of heads; masks and sampling act in training mode only."""
         encoded = self.encode(images, fovea, generator=generator)
-        descriptors = tuple(
+        level_outputs = tuple(
             head(level) for head, level in zip(self.heads, encoded.codes.levels, strict=True)
         )
-        return ModelOutput(descriptors=descriptors, codes=encoded.codes, terms=encoded.terms)
+        return ModelOutput(level_outputs=level_outputs, codes=encoded.codes, terms=encoded.terms)
 
     def usage_accumulator(self) -> ModelUsage:
         """A fresh accumulator of effective information (Eq. 7, 8)."""
@@ -108,7 +108,7 @@ def build_model(
     *,
     family: Family,
     bottleneck: Bottleneck,
-    preset: ModelPreset,
+    preset: ContrastivePreset,
     settings: Mapping[str, float],
 ) -> OrderedModel:
     """A freshly initialized model; draws from torch's global generator.

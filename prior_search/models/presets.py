@@ -8,42 +8,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPreset:
-    """Sizes of a model and how it is trained.
+    """What the presets of every task have: sizes of the bottleneck and the training recipe.
 
     Attributes:
         image_size: side of the square input, pixels.
-        patches: number of patches per view by patch side, pixels.
-        channels: C, the width of encoder and tokens.
+        channels: C, the width of the tokens.
         head_size: channels per attention head.
         num_levels: L; the bottleneck has N = 2^L - 1 tokens.
         prior_state_bits: level l of PRIOR's EMA-VQ has 2^(bits + l) states, null included.
         mbop_states: states of each position's codebook in MBOP's EMA-VQ, null included.
-        pairs: B, positive pairs per batch.
         steps: optimization steps of the full horizon.
-        temperature: tau of Eq. 9.
-        validation_pairs: B of the validation objective.
     """
 
     image_size: int
-    patches: Mapping[int, int]
     channels: int
     head_size: int
-    encoder_blocks: int
-    num_registers: int
     num_levels: int
     predictor_blocks: int
-    head_hidden: int
-    descriptor_size: int
     prior_state_bits: int
     mbop_states: int
-    pairs: int
     steps: int
     learning_rate: float
     weight_decay: float
     warmup_share: float
     grad_clip: float
-    temperature: float
-    validation_pairs: int
 
     @property
     def num_tokens(self) -> int:
@@ -51,9 +39,30 @@ class ModelPreset:
         return 2**self.num_levels - 1
 
 
-PRESETS: dict[str, ModelPreset] = {
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastivePreset(ModelPreset):
+    """A FLIP encoder of width C with projection heads.
+
+    Attributes:
+        patches: number of patches per view by patch side, pixels.
+        pairs: B, positive pairs per batch.
+        temperature: tau of Eq. 9.
+        validation_pairs: B of the validation objective.
+    """
+
+    patches: Mapping[int, int]
+    encoder_blocks: int
+    num_registers: int
+    head_hidden: int
+    descriptor_size: int
+    pairs: int
+    temperature: float
+    validation_pairs: int
+
+
+PRESETS: dict[str, ContrastivePreset] = {
     # One CPU core: a trial at the full horizon takes 10-20 s.
-    "tiny": ModelPreset(
+    "tiny": ContrastivePreset(
         image_size=32,
         patches={4: 12, 8: 4},
         channels=64,
@@ -76,7 +85,7 @@ PRESETS: dict[str, ModelPreset] = {
         validation_pairs=300,
     ),
     # One GPU: minutes per trial.
-    "small": ModelPreset(
+    "small": ContrastivePreset(
         image_size=64,
         patches={4: 64, 8: 24, 16: 8},
         channels=64,
@@ -99,7 +108,7 @@ PRESETS: dict[str, ModelPreset] = {
         validation_pairs=300,
     ),
     # The published sizes (Table 2); the recipe is ours where the paper is silent.
-    "paper": ModelPreset(
+    "paper": ContrastivePreset(
         image_size=224,
         patches={4: 128, 8: 64, 16: 48, 32: 16},
         channels=128,

@@ -1,8 +1,15 @@
 """Losses: NT-Xent (Eq. 9), the weighting of levels (Eq. 6) and of regularizer terms."""
 
-from prior_search.objectives.contrastive import ContrastiveLoss, contrastive_loss
-from prior_search.objectives.level_weighting import level_weights
+from prior_search.objectives.contrastive import contrastive_loss
+from prior_search.objectives.level_weighting import LevelLoss, level_loss, level_weights
 from prior_search.objectives.ntxent import nt_xent
 from prior_search.objectives.penalty import weighted_penalty
 
-__all__ = ["ContrastiveLoss", "contrastive_loss", "level_weights", "nt_xent", "weighted_penalty"]
+__all__ = [
+    "LevelLoss",
+    "contrastive_loss",
+    "level_loss",
+    "level_weights",
+    "nt_xent",
+    "weighted_penalty",
+]

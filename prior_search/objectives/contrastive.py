@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
-from prior_search.objectives.level_weighting import level_weights
+from prior_search.objectives.level_weighting import LevelLoss, level_loss
 from prior_search.objectives.ntxent import nt_xent
-from prior_search.objectives.penalty import weighted_penalty
 from prior_search.weights import RegularizerWeights
-
-
-@dataclass(frozen=True, slots=True)
-class ContrastiveLoss:
-    """``total`` to minimize, and the unweighted NT-Xent of each level, coarse to fine."""
-
-    total: Tensor
-    objectives: tuple[Tensor, ...]
 
 
 def contrastive_loss(
@@ -27,7 +17,7 @@ def contrastive_loss(
     weights: RegularizerWeights,
     *,
     temperature: float,
-) -> ContrastiveLoss:
+) -> LevelLoss:
     """Loss of one batch.
 
     Args:
@@ -36,9 +26,5 @@ def contrastive_loss(
         weights: their weights.
         temperature: tau of Eq. 9.
     """
-    objectives = tuple(nt_xent(h, temperature=temperature) for h in descriptors)
-    factors = level_weights(len(objectives))
-    total = weighted_penalty(terms, weights)
-    for factor, objective in zip(factors, objectives, strict=True):
-        total = total + factor * objective
-    return ContrastiveLoss(total=total, objectives=objectives)
+    objectives = [nt_xent(h, temperature=temperature) for h in descriptors]
+    return level_loss(objectives, terms, weights)

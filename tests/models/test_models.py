@@ -61,11 +61,11 @@ def test_every_model_gives_descriptors_codes_terms_and_gradients(
     model = build_model(family=family, bottleneck=bottleneck, preset=preset, settings={})
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     output = model(images, FOVEA, generator=torch.Generator().manual_seed(0))
-    assert len(output.descriptors) == (preset.num_levels if bottleneck == "prior" else 1)
-    assert output.descriptors[-1].shape == (2, preset.descriptor_size)
+    assert len(output.level_outputs) == (preset.num_levels if bottleneck == "prior" else 1)
+    assert output.level_outputs[-1].shape == (2, preset.descriptor_size)
     assert output.codes.prefix(3).shape == (2, 3, preset.channels)
     assert ("prediction" in output.terms) == (bottleneck == "prior")
-    loss = sum(h.square().sum() for h in output.descriptors) + sum(output.terms.values())
+    loss = sum(h.square().sum() for h in output.level_outputs) + sum(output.terms.values())
     loss.backward()
     gradients = [p.grad for p in model.parameters()]
     assert all(g is None or g.isfinite().all() for g in gradients)
@@ -79,7 +79,7 @@ def test_evaluation_is_deterministic_and_training_is_not() -> None:
 
     def descriptor(seed: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
-        return model(images, FOVEA, generator=generator).descriptors[-1]
+        return model(images, FOVEA, generator=generator).level_outputs[-1]
 
     assert not torch.equal(descriptor(0), descriptor(1))
     assert torch.equal(descriptor(0), descriptor(0))

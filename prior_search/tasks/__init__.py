@@ -1,0 +1,21 @@
+"""The tracks that a model is trained on, each a ``TrainingTask``; the loop knows only that."""
+
+from __future__ import annotations
+
+from prior_search.models import PRESETS
+from prior_search.tasks.contrastive import ContrastiveTask
+from prior_search.tasks.protocol import TrainingTask
+from prior_search.trial import Task
+
+__all__ = ["ContrastiveTask", "TrainingTask", "make_task"]
+
+
+def make_task(task: Task, preset: str) -> TrainingTask:
+    """The task of a name at the preset of a name.
+
+    Raises:
+        ValueError: an unknown task.
+    """
+    if task == "contrastive":
+        return ContrastiveTask(PRESETS[preset])
+    raise ValueError(f"task must be 'contrastive', got {task!r}")
