@@ -51,3 +51,14 @@ class MbopBottleneck(nn.Module):
         tokens = self.families[0](features, mask=mask, generator=generator)
         codes = OrderedCodes(levels=(tokens.values,), usage=(tokens.usage,))
         return BottleneckOutput(codes=codes, terms=dict(tokens.terms))
+
+    def at_budget(self, codes: OrderedCodes, budget: int) -> tuple[int, Tensor]:
+        """Level 0, and its tokens [B, N, C] with all but the first ``budget`` masked.
+
+        Raises:
+            ValueError: a budget that is not among ``codes.budgets``.
+        """
+        kept = codes.prefix(budget)
+        (tokens,) = codes.levels
+        rest = self.families[0].masked_state(tokens, generator=None)[:, budget:]
+        return 0, torch.cat([kept, rest], dim=1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from prior_search.bottlenecks.ordered_codes import BottleneckOutput, OrderedCodes
-from prior_search.bottlenecks.pyramid import level_sizes
+from prior_search.bottlenecks.pyramid import level_sizes, num_levels_of
 from prior_search.tokens import TokenFamily
 
 
@@ -89,3 +89,12 @@ class PriorBottleneck(nn.Module):
             terms["prediction"] = prediction_penalty(predictions, targets[1:])
         codes = OrderedCodes(levels=tuple(levels), usage=tuple(t.usage for t in outputs))
         return BottleneckOutput(codes=codes, terms=terms)
+
+    def at_budget(self, codes: OrderedCodes, budget: int) -> tuple[int, Tensor]:
+        """The finest level that ``budget`` tokens pay for, and its tokens [B, 2^l, C].
+
+        Raises:
+            ValueError: a budget that is not among ``codes.budgets``.
+        """
+        level = num_levels_of(codes.prefix(budget).shape[1]) - 1
+        return level, codes.levels[level]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +23,10 @@ from prior_search.bottlenecks import (
 from prior_search.models.flip import FlipEncoder
 from prior_search.models.heads import ProjectionHead
 from prior_search.models.predictors import Predictor
-from prior_search.models.presets import ContrastivePreset, ModelPreset
+from prior_search.models.presets import ContrastivePreset, ModelPreset, ReconstructionPreset
+from prior_search.models.wavelet_vit import WaveletDecoder, WaveletEncoder
 from prior_search.tokens import CategoricalTokens, EmaVqTokens, GaussianTokens, TokenFamily
-from prior_search.trial import Bottleneck, Family
+from prior_search.trial import BOTTLENECKS, Bottleneck, Family
 
 DEFAULT_SETTINGS: dict[Family, dict[str, float]] = {
     "gaussian": {"kappa": 0.5},
@@ -64,14 +66,14 @@ class OrderedModel(nn.Module):
     Args:
         encoder: images and foveas to features [B, N, C].
         bottleneck: features to codes.
-        heads: one per level.
+        heads: one per level: projections to descriptors, or decoders to images.
     """
 
     def __init__(
         self,
-        encoder: FlipEncoder,
+        encoder: FlipEncoder | WaveletEncoder,
         bottleneck: MbopBottleneck | PriorBottleneck,
-        heads: Sequence[ProjectionHead],
+        heads: Sequence[ProjectionHead] | Sequence[WaveletDecoder],
     ) -> None:
         super().__init__()
         self.encoder, self.bottleneck = encoder, bottleneck
@@ -99,9 +101,27 @@ class OrderedModel(nn.Module):
         )
         return ModelOutput(level_outputs=level_outputs, codes=encoded.codes, terms=encoded.terms)
 
+    def output_at(self, codes: OrderedCodes, budget: int) -> Tensor:
+        """What the model makes of the first ``budget`` tokens alone.
+
+        PRIOR: the head of the level that ends there; MBOP: its head on the prefix, the rest in the
+        masked state.
+
+        Raises:
+            ValueError: a budget that is not among ``codes.budgets``.
+        """
+        level, tokens = self.bottleneck.at_budget(codes, budget)
+        return self.heads[level](tokens)
+
     def usage_accumulator(self) -> ModelUsage:
         """A fresh accumulator of effective information (Eq. 7, 8)."""
         return ModelUsage(self.bottleneck.families)
+
+
+def _is_prior(bottleneck: Bottleneck) -> bool:
+    if bottleneck not in BOTTLENECKS:
+        raise ValueError(f"bottleneck must be one of {', '.join(BOTTLENECKS)}, got {bottleneck!r}")
+    return bottleneck == "prior"
 
 
 def build_model(
@@ -111,14 +131,12 @@ def build_model(
     preset: ContrastivePreset,
     settings: Mapping[str, float],
 ) -> OrderedModel:
-    """A freshly initialized model; draws from torch's global generator.
+    """A freshly initialized contrastive model; draws from torch's global generator.
 
     Raises:
         ValueError: an unknown family, bottleneck or setting.
     """
-    if bottleneck not in ("prior", "td", "itd"):
-        raise ValueError(f"bottleneck must be one of prior, td, itd, got {bottleneck!r}")
-    is_prior = bottleneck == "prior"
+    is_prior = _is_prior(bottleneck)
     encoder = FlipEncoder(
         patches=dict(preset.patches),
         channels=preset.channels,
@@ -135,6 +153,39 @@ def build_model(
         for _ in range(num_heads)
     ]
     return OrderedModel(encoder, _bottleneck(family, bottleneck, preset, settings), heads)
+
+
+def build_reconstruction_model(
+    *,
+    family: Family,
+    bottleneck: Bottleneck,
+    preset: ReconstructionPreset,
+    settings: Mapping[str, float],
+) -> OrderedModel:
+    """A freshly initialized autoencoder; draws from torch's global generator.
+
+    Raises:
+        ValueError: an unknown family, bottleneck or setting.
+    """
+    is_prior = _is_prior(bottleneck)
+    sizes: dict[str, Any] = {
+        "image_size": preset.image_size,
+        "depth": preset.haar_depth,
+        "width": preset.width,
+        "channels": preset.channels,
+        "head_size": preset.head_size,
+    }
+    encoder = WaveletEncoder(
+        num_blocks=preset.encoder_blocks,
+        num_tokens=preset.num_tokens,
+        is_pyramidal=is_prior,
+        **sizes,
+    )
+    decoders = [
+        WaveletDecoder(num_blocks=preset.decoder_blocks, num_tokens=count, **sizes)
+        for count in (level_sizes(preset.num_levels) if is_prior else (preset.num_tokens,))
+    ]
+    return OrderedModel(encoder, _bottleneck(family, bottleneck, preset, settings), decoders)
 
 
 def _bottleneck(
@@ -155,6 +206,7 @@ def _bottleneck(
                 preset.channels,
                 head_size=preset.head_size,
                 num_blocks=preset.predictor_blocks,
+                doubling_hidden=preset.doubling_hidden,
             )
             for level in levels[1:]
         ],

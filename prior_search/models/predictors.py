@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prior_search.models.flip import FlipBlock
+from prior_search.models.attention import FlipBlock
 
 
 class Predictor(nn.Module):
@@ -16,16 +16,29 @@ class Predictor(nn.Module):
         channels: C.
         head_size: channels per head.
         num_blocks: transformer blocks after the doubling.
+        doubling_hidden: hidden width of the MLP that makes the two children; 0: a linear map.
     """
 
     distance: Tensor
 
     def __init__(
-        self, num_children: int, channels: int, *, head_size: int, num_blocks: int
+        self,
+        num_children: int,
+        channels: int,
+        *,
+        head_size: int,
+        num_blocks: int,
+        doubling_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.norm = nn.RMSNorm(channels)
-        self.split_children = nn.Linear(channels, 2 * channels)
+        self.split_children: nn.Module = nn.Linear(channels, 2 * channels)
+        if doubling_hidden:
+            self.split_children = nn.Sequential(
+                nn.Linear(channels, doubling_hidden),
+                nn.SiLU(),
+                nn.Linear(doubling_hidden, 2 * channels),
+            )
         self.blocks = nn.ModuleList(
             FlipBlock(channels, head_size, has_positions=False) for _ in range(num_blocks)
         )

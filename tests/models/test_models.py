@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from prior_search.models import PRESETS, build_model, count_parameters, parameter_table
-from prior_search.models.flip import FlipBlock, pyramid_code
+from prior_search.models.attention import FlipBlock
 from prior_search.models.parameter_counts import COMPONENTS
 from prior_search.models.patches import (
     FovealPatches,
@@ -17,6 +17,7 @@ from prior_search.models.patches import (
     whitened,
 )
 from prior_search.models.predictors import Predictor
+from prior_search.models.readout import pyramid_code
 from prior_search.trial import BOTTLENECKS, FAMILIES
 
 FOVEA = torch.tensor([[0.5, 0.5, 0.2, 0.2], [0.4, 0.6, 0.1, 0.3]])
