@@ -7,14 +7,19 @@ instance from those of another.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
+from prior_search.data.embedded import (
+    Progress,
+    cached_file,
+    pixel_grid,
+    render_in_processes,
+    to_pixels,
+    waves,
+)
 from prior_search.data.rendering import Array, Part, camera, cast
 from prior_search.data.shards import write_tracks
 from prior_search.data.taxonomy import BODIES, LEVELS, ObjectClass, object_classes
@@ -23,6 +28,7 @@ GENERATOR_VERSION = 1  # part of the file's name: a change of any picture must c
 INSTANCES_PER_CLASS = 21
 VIEWS = 8
 SUPERSAMPLING = 2
+NOISE = 0.02  # standard deviation of the sensor's noise
 VALIDATION_SHARE = 0.2
 
 
@@ -32,7 +38,7 @@ def embedded_objects(
     seed: int = 0,
     image_size: int = 32,
     num_processes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """The Arrow file of the generated objects; made if the cache does not hold it.
 
@@ -44,11 +50,9 @@ def embedded_objects(
         progress: called with (classes done, classes in all).
     """
     path = cache / f"objects-v{GENERATOR_VERSION}-s{seed}-{image_size}px.arrow"
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
-            _generate(path, seed, image_size, num_processes, progress)
-    return path
+    return cached_file(
+        path, lambda place: _generate(place, seed, image_size, num_processes, progress)
+    )
 
 
 def _generate(
@@ -56,17 +60,13 @@ def _generate(
     seed: int,
     image_size: int,
     num_processes: int | None,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> None:
     classes = object_classes()
     render = partial(render_class, seed=seed, image_size=image_size)
-    rendered = []
-    with multiprocessing.get_context("spawn").Pool(num_processes) as pool:
-        for done, frames in enumerate(pool.imap(render, classes), start=1):
-            rendered.append(frames)
-            if progress is not None:
-                progress(done, len(classes))
-    images, fovea = (np.concatenate([r[k] for r in rendered]) for k in range(2))
+    images, fovea = render_in_processes(
+        render, classes, num_processes=num_processes, progress=progress
+    )
     per_class = INSTANCES_PER_CLASS * VIEWS
     labels = np.repeat([c.labels for c in classes], per_class, axis=0).astype(np.int16)
     instance = np.repeat(np.arange(len(classes) * INSTANCES_PER_CLASS, dtype=np.int32), VIEWS)
@@ -105,7 +105,7 @@ def render_class(kind: ObjectClass, *, seed: int, image_size: int) -> tuple[Arra
     view = np.tile(np.arange(VIEWS), INSTANCES_PER_CLASS)
     azimuth = 2 * np.pi * (view + rng.uniform(-0.4, 0.4, frames)) / VIEWS
     right, up, forward = camera(azimuth, rng.uniform(0.25, 0.95, frames))
-    x, y = _pixel_grid(image_size * SUPERSAMPLING)
+    x, y = pixel_grid(image_size * SUPERSAMPLING)
     center = rng.uniform(-0.22, 0.22, (frames, 2, 1)).astype(np.float32)
     zoom = rng.uniform(0.95, 1.35, (frames, 1)).astype(np.float32)
     u, v = zoom * (x - center[:, 0]), zoom * (y - center[:, 1])  # [F, R], up is positive
@@ -114,14 +114,7 @@ def render_class(kind: ObjectClass, *, seed: int, image_size: int) -> tuple[Arra
     base = _texture(kind.pattern, position, part, colors, texture)
     surface = _shade(base, normal, right, up, forward, rng)
     image = np.where(hit[..., None], surface, _background(x, y, frames, rng))
-    return _to_pixels(image, image_size, rng), _fovea(hit, x, y)
-
-
-def _pixel_grid(side: int) -> tuple[Array, Array]:
-    """Horizontal and upward place of all rays in -1..1, [R] each, in reading order."""
-    axis = ((np.arange(side, dtype=np.float32) + 0.5) / side) * 2 - 1
-    y, x = np.meshgrid(-axis, axis, indexing="ij")
-    return x.ravel(), y.ravel()
+    return to_pixels(image, image_size, SUPERSAMPLING, rng, noise=NOISE), _fovea(hit, x, y)
 
 
 def _parts(kind: ObjectClass, rng: np.random.Generator) -> list[Part]:
@@ -190,20 +183,9 @@ def _shade(
 def _background(x: Array, y: Array, frames: int, rng: np.random.Generator) -> Array:
     """A blend of two colors along waves of random direction, new in every frame: [F, R, 3]."""
     first, second = rng.uniform(0.0, 0.9, (2, frames, 1, 3)).astype(np.float32)
-    blend = np.zeros((frames, len(x)), np.float32)
-    for _ in range(3):
-        fx, fy, phase = rng.uniform([-4, -4, 0], [4, 4, 6.3], (frames, 3)).astype(np.float32).T
-        blend += np.sin(fx[:, None] * x + fy[:, None] * y + phase[:, None])
+    blend = waves(x, y, frames, rng)
     share = 1 / (1 + np.exp(-1.5 * blend))[..., None]
     return first * share + second * (1 - share)
-
-
-def _to_pixels(image: Array, image_size: int, rng: np.random.Generator) -> Array:
-    """Average the supersamples, add sensor noise: [F, R, 3] in 0..1 to uint8 [F, 3, H, W]."""
-    fine = (image_size, SUPERSAMPLING, image_size, SUPERSAMPLING, 3)
-    image = image.reshape(-1, *fine).mean((2, 4))
-    image = image + rng.normal(0, 0.02, image.shape).astype(np.float32)
-    return (image.clip(0, 1) * 255).round().astype(np.uint8).transpose(0, 3, 1, 2)
 
 
 def _fovea(hit: Array, x: Array, y: Array) -> Array:

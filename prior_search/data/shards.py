@@ -31,7 +31,7 @@ class ObjectTracks:
         images: uint8 [F, 3, H, W].
         fovea: float32 [F, 4]: center x, y and sigma x, y, in units of the image, y down.
         instance: int32 [F], 0..I-1, ascending.
-        labels: int16 [F, 4], coarse to class.
+        labels: int16 [F, number of levels], coarse to class; no levels: [F, 0].
         is_validation: bool [F], the same for all frames of an instance.
         offsets: int64 [I + 1]; instance i has the frames offsets[i] .. offsets[i+1] - 1.
     """
@@ -82,9 +82,12 @@ def write_tracks(  # noqa: PLR0913  # one argument per column
         ),
         "fovea": pa.FixedSizeListArray.from_arrays(pa.array(fovea.ravel()), 4),
         "instance": pa.array(instance),
-        "labels": pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), labels.shape[1]),
         "is_validation": pa.array(is_validation.astype(np.uint8)),
     }
+    if labels.shape[1]:  # Arrow has no lists of length zero
+        columns["labels"] = pa.FixedSizeListArray.from_arrays(
+            pa.array(labels.ravel()), labels.shape[1]
+        )
     metadata = {
         "format": FORMAT,
         "image_shape": json.dumps(images.shape[1:]),
@@ -122,6 +125,7 @@ def open_tracks(path: Path) -> ObjectTracks:
 
 def _tracks(table: pa.Table, metadata: dict[str, str]) -> ObjectTracks:
     frames, shape = table.num_rows, tuple(json.loads(metadata["image_shape"]))
+    levels = len(json.loads(metadata["level_names"]))
     if frames == 0 or len(shape) != 3 or shape[0] != 3:
         raise ValueError(f"needs frames of shape [3, H, W], got {frames} of {list(shape)}")
     batches = table.combine_chunks().to_batches()
@@ -147,7 +151,9 @@ def _tracks(table: pa.Table, metadata: dict[str, str]) -> ObjectTracks:
         images=flat("image", np.uint8, int(np.prod(shape))).reshape(frames, *shape),
         fovea=flat("fovea", np.float32, 4).reshape(frames, 4),
         instance=instance,
-        labels=flat("labels", np.int16, 4).reshape(frames, 4),
+        labels=flat("labels", np.int16, levels).reshape(frames, levels)
+        if levels
+        else np.zeros((frames, 0), np.int16),
         is_validation=flat("is_validation", np.uint8, 1).astype(bool),
         offsets=np.append(starts, frames),
         level_names=tuple(json.loads(metadata["level_names"])),

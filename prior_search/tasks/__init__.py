@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from prior_search.models import PRESETS
+from prior_search.models import PRESETS, RECONSTRUCTION_PRESETS
 from prior_search.tasks.contrastive import ContrastiveTask
 from prior_search.tasks.protocol import TrainingTask
-from prior_search.trial import Task
+from prior_search.tasks.reconstruction import ReconstructionTask
+from prior_search.trial import TASKS, Task
 
-__all__ = ["ContrastiveTask", "TrainingTask", "make_task"]
+__all__ = ["ContrastiveTask", "ReconstructionTask", "TrainingTask", "make_task"]
 
 
 def make_task(task: Task, preset: str) -> TrainingTask:
@@ -18,4 +19,6 @@ def make_task(task: Task, preset: str) -> TrainingTask:
     """
     if task == "contrastive":
         return ContrastiveTask(PRESETS[preset])
-    raise ValueError(f"task must be 'contrastive', got {task!r}")
+    if task == "reconstruction":
+        return ReconstructionTask(RECONSTRUCTION_PRESETS[preset])
+    raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
