@@ -86,7 +86,12 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=_count(1), metavar="N", help="full horizon (default: the preset's)"
     )
-    parser.add_argument("--spaces", type=Path, metavar="DIR", help="holds FAMILY.toml")
+    parser.add_argument(
+        "--spaces",
+        type=Path,
+        metavar="DIR",
+        help="holds FAMILY.toml and FAMILY-reconstruction.toml",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -144,7 +149,8 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument("--port", type=_count(1), default=5000)
             action.add_argument("--tracking-uri", metavar="URI")
     _add_final(add("final", "train exported configurations at the full horizon with new seeds"))
-    params = add("params", "parameter counts of a preset, beside the published ones (Table 2)")
+    params = add("params", "parameter counts of a preset, beside the published ones")
+    params.add_argument("--task", choices=TASKS, default="contrastive")
     params.add_argument("--preset", default="paper")
     params.add_argument("--json", action="store_true")
     return parser

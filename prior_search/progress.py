@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prior_search.event_log import Event
-from prior_search.trial import TrialSpec
+from prior_search.trial import OBJECTIVES, TrialSpec
 
 RECENT = 6  # ended trials that the table keeps in view
 
@@ -98,7 +98,7 @@ class ProgressView:
             best = self._best.get(spec.search)
             if best is None or value < best[0]:
                 self._best[spec.search] = (value, spec)
-        shown = "" if value is None else f"  val_nt_xent={value:.4f}"
+        shown = "" if value is None else f"  {OBJECTIVES[spec.task]} {value:.4f}"
         error = f"  {result['error']}" if result["error"] else ""
         return (
             f"[{len(self._ended)}/{self._total}] {spec.search:5s} {spec.label} {result['status']}"
@@ -106,13 +106,17 @@ class ProgressView:
             f"  {result['wall_seconds']:.0f}s{self._best_text(spec.search)}{error}"
         )
 
+    def _objective(self) -> str:
+        """What the study minimizes; all its trials have one task."""
+        return next((OBJECTIVES[s.task] for s in self._specs.values()), "objective")
+
     def _best_text(self, search: str) -> str:
         best = self._best.get(search)
         return "" if best is None else f"  best measured {best[0]:.4f} ({best[1].label})"
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
-        for column in ("search", "trial", "stage", "role", "state", "val NT-Xent", "weights"):
+        for column in ("search", "trial", "stage", "role", "state", self._objective(), "weights"):
             table.add_column(column)
         for spec, status, value in self._ended[-RECENT:]:
             shown = "" if value is None else f"{value:.4f}"

@@ -21,6 +21,7 @@ from prior_search.final_training import FinalTraining
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.report import Export, read_export
+from prior_search.trial import OBJECTIVES
 
 
 def final(options: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def final(options: argparse.Namespace) -> int:
     for path in options.exports:
         export_file = read_export(path)
         data, fingerprint = prepare_data(
-            console, options.data or export_file.data, export_file.preset
+            console, options.data or export_file.data, export_file.task, export_file.preset
         )
         if fingerprint != export_file.data_fingerprint:
             raise RequestError(
@@ -69,10 +70,12 @@ def _train_final(
     finally:
         training.close()
         mirror.close(timeout=MIRROR_SECONDS)
-    return _show_final(console, folder, metrics)
+    return _show_final(console, export_file, folder, metrics)
 
 
-def _show_final(console: Console, folder: Path, metrics: dict[str, Any]) -> int:
+def _show_final(
+    console: Console, export_file: Export, folder: Path, metrics: dict[str, Any]
+) -> int:
     if metrics["completed"] == 0:
         console.print(f"no seed of {folder.name} succeeded; see {folder / 'events.jsonl'}")
         return 3
@@ -81,7 +84,7 @@ def _show_final(console: Console, folder: Path, metrics: dict[str, Any]) -> int:
     if objective["low"] is not None:
         interval = f", 95 % interval {objective['low']:.4f} to {objective['high']:.4f}"
     console.print(
-        f"{folder.name}: validation NT-Xent {objective['mean']:.4f}{interval} "
+        f"{folder.name}: {OBJECTIVES[export_file.task]} {objective['mean']:.4f}{interval} "
         f"({metrics['completed']} of {metrics['seeds']} seeds); models and metrics in {folder}",
         soft_wrap=True,
     )

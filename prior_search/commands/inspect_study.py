@@ -20,18 +20,20 @@ from prior_search.report import export_best, trial_rows
 from prior_search.request import StudyRequest
 from prior_search.study import Study
 from prior_search.toml_input import choice
+from prior_search.trial import OBJECTIVES
 
 
 def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
     """Print the recommendations that the log holds; False if there is none."""
+    rows = trial_rows(events)
+    objective = OBJECTIVES[rows[0].spec.task] if rows else "objective"
     table = Table(
-        title="recommended weights: lowest posterior mean of the validation NT-Xent "
+        title=f"recommended weights: lowest posterior mean of the {objective} "
         "at the full horizon, among configurations trained there",
         title_justify="left",
     )
     for column in ("bottleneck", "trial", "posterior mean ± sd", "measured", "weights"):
         table.add_column(column, overflow="fold")
-    rows = trial_rows(events)
     found = False
     for event in events:
         if event["event"] == "search_finished" and event["recommendation"] is not None:
@@ -154,14 +156,16 @@ def ui(options: argparse.Namespace) -> int:
 
 def params(options: argparse.Namespace) -> int:
     """Print parameter counts by component."""
-    from prior_search.models import PRESETS, parameter_table
+    from prior_search.models import PRESETS, parameter_table, reconstruction_parameter_table
 
     preset = choice("preset", options.preset, tuple(PRESETS), "--preset")
-    rows = parameter_table(preset)
+    is_contrastive = options.task == "contrastive"
+    rows = (parameter_table if is_contrastive else reconstruction_parameter_table)(preset)
+    source = "Table 2" if is_contrastive else "section 2.5"
     if options.json:
         print(json.dumps(rows, indent=2))
         return 0
-    table = Table(title=f"parameters of preset {preset!r}, in millions (published: Table 2)")
+    table = Table(title=f"parameters of preset {preset!r}, in millions (published: {source})")
     for column in rows[0]:
         table.add_column(column)
     for row in rows:

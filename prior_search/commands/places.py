@@ -17,6 +17,7 @@ from prior_search.errors import RequestError
 from prior_search.event_log import Event
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
+from prior_search.trial import Task
 
 MAX_EMBEDDED_SIZE = 64  # pixels; rendering time and memory grow with the square
 MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking server
@@ -51,12 +52,13 @@ def study_folder(options: argparse.Namespace) -> Path:
     )
 
 
-def prepare_data(console: Console, data: str, preset: str) -> tuple[str, str]:
+def prepare_data(console: Console, data: str, task: Task, preset: str) -> tuple[str, str]:
     """The Arrow file to train on and its fingerprint; makes the embedded one if it is missing."""
-    from prior_search.data import embedded_objects, open_tracks
-    from prior_search.models import PRESETS
+    from prior_search.data import embedded_faces, embedded_objects, open_tracks
+    from prior_search.tasks import make_task
 
-    size = PRESETS[preset].image_size
+    needs = make_task(task, preset)
+    size = needs.preset.image_size
     if data != "embedded":
         tracks = open_tracks(Path(data))
         if tracks.images.shape[2:] != (size, size):
@@ -65,10 +67,10 @@ def prepare_data(console: Console, data: str, preset: str) -> tuple[str, str]:
                 f"got {tracks.images.shape[2]} x {tracks.images.shape[3]}"
             )
         instances = len(tracks.instances("train"))
-        if instances < PRESETS[preset].pairs:
+        if instances < needs.instances_per_batch:
             raise RequestError(
-                f"{data}: preset {preset!r} needs at least {PRESETS[preset].pairs} training "
-                f"instances, one per pair of a batch, got {instances}"
+                f"{data}: preset {preset!r} needs at least {needs.instances_per_batch} training "
+                f"instances, a batch takes none twice, got {instances}"
             )
         return str(Path(data).resolve()), tracks.fingerprint
     if size > MAX_EMBEDDED_SIZE:
@@ -78,11 +80,12 @@ def prepare_data(console: Console, data: str, preset: str) -> tuple[str, str]:
         )
     cache = Path(os.environ.get("PRIOR_SEARCH_CACHE", Path.home() / ".cache" / "prior-search"))
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("making the embedded objects", total=None)
-        path = embedded_objects(
+        make = embedded_objects if task == "contrastive" else embedded_faces
+        shown = bar.add_task("making the embedded images", total=None)
+        path = make(
             cache,
             image_size=size,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done, total: bar.update(shown, completed=done, total=total),
         )
     return str(path), open_tracks(path).fingerprint
 

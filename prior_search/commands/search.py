@@ -39,7 +39,7 @@ def search(options: argparse.Namespace) -> int:
     folder = check_writable(options.storage_path, "--storage-path") / request.name
     if options.dry_run:
         return _dry_run(console, request, options)
-    data, fingerprint = prepare_data(console, request.data, request.preset)
+    data, fingerprint = prepare_data(console, request.data, request.task, request.preset)
     facts = {"versions": versions(), "data_fingerprint": fingerprint}
     _open_or_create(folder, request, options.resume, facts)
     code = _run_study(console, folder, data, options, facts)
@@ -50,9 +50,11 @@ def search(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> StudyRequest:
     from prior_search.models import PRESETS
+    from prior_search.tasks import make_task
 
     preset = choice("preset", options.preset, tuple(PRESETS), "--preset")
-    path = _space_folder(options.spaces) / f"{options.family}.toml"
+    variant = "" if options.task == "contrastive" else f"-{options.task}"
+    path = _space_folder(options.spaces) / f"{options.family}{variant}.toml"
     overrides = list(options.overrides)
     for stage in ("stage1_trials", "stage2_trials"):
         if getattr(options, stage) is not None:
@@ -70,7 +72,7 @@ def _request(options: argparse.Namespace) -> StudyRequest:
         name=name,
         task=options.task,
         preset=preset,
-        steps=options.steps or PRESETS[preset].steps,
+        steps=options.steps or make_task(options.task, preset).preset.steps,
         seed=options.seed,
         data=options.data,
     )

@@ -7,7 +7,11 @@ from prior_search.models.ordered_model import (
     build_model,
     build_reconstruction_model,
 )
-from prior_search.models.parameter_counts import count_parameters, parameter_table
+from prior_search.models.parameter_counts import (
+    count_parameters,
+    parameter_table,
+    reconstruction_parameter_table,
+)
 from prior_search.models.presets import (
     PRESETS,
     RECONSTRUCTION_PRESETS,
@@ -29,4 +33,5 @@ __all__ = [
     "build_reconstruction_model",
     "count_parameters",
     "parameter_table",
+    "reconstruction_parameter_table",
 ]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from prior_search.event_log import Event
 from prior_search.report.tables import TrialRow, trial_rows
+from prior_search.trial import OBJECTIVES
 
 # colors of Okabe and Ito (2008), which the color-blind can tell apart; shapes differ as well
 STYLES: dict[str, dict[str, Any]] = {
@@ -55,7 +56,7 @@ def draw_weights(events: Sequence[Event], path: Path) -> None:
             axis.set_axis_off()
         for axis, name in zip(line, names[search], strict=False):
             _draw_one(axis, own, name, best.get(search, {}).get(name))
-        line[0].set_ylabel(f"{search.upper()}\nvalidation NT-Xent")
+        line[0].set_ylabel(f"{search.upper()}\n{OBJECTIVES[own[0].spec.task]}")
     handles = {h.get_label(): h for axis in figure.axes for h in axis.collections}
     figure.legend(
         list(handles.values()),
