@@ -121,6 +121,24 @@ def _add_final(parser: argparse.ArgumentParser) -> None:
     _add_where(parser)
 
 
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "checkpoints",
+        nargs="+",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="model.safetensors of a final training, or its folder",
+    )
+    parser.add_argument(
+        "--data", metavar="embedded|PATH", help="what the models were trained on (embedded)"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--json", action="store_true", help="print evaluation.json, no tables")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: evaluation/ beside the models"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="prior-search", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
@@ -149,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument("--port", type=_count(1), default=5000)
             action.add_argument("--tracking-uri", metavar="URI")
     _add_final(add("final", "train exported configurations at the full horizon with new seeds"))
+    _add_evaluate(add("evaluate", "probes and effective information by budget of trained models"))
     params = add("params", "parameter counts of a preset, beside the published ones")
     params.add_argument("--task", choices=TASKS, default="contrastive")
     params.add_argument("--preset", default="paper")

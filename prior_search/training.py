@@ -217,33 +217,54 @@ def fit(
     last = run.point()
     if checkpoint is not None:
         if spec.stage == "final":
-            save_model(run.model, checkpoint.with_name("model.safetensors"), spec)
+            path = checkpoint.with_name("model.safetensors")
+            save_model(run.model, path, spec, tracks.fingerprint)
         checkpoint.unlink(missing_ok=True)
     yield last
 
 
-def save_model(model: nn.Module, path: Path, spec: TrialSpec) -> None:
-    """Write a model's parameters and buffers with its specification as metadata, atomically."""
-    _save_atomically(dict(model.state_dict()), path, {"spec": json.dumps(spec.as_dict())})
+def save_model(model: nn.Module, path: Path, spec: TrialSpec, data_fingerprint: str) -> None:
+    """Write a model's parameters and buffers, atomically, with what made it as metadata."""
+    metadata = {"spec": json.dumps(spec.as_dict()), "data_fingerprint": data_fingerprint}
+    _save_atomically(dict(model.state_dict()), path, metadata)
+
+
+def read_origin(path: Path) -> tuple[TrialSpec, str]:
+    """The specification of a saved model and the fingerprint of the data it was trained on.
+
+    Raises:
+        ValueError: the file is no model of this package.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} must be a readable safetensors file: {error}") from error
+    missing = [name for name in ("spec", "data_fingerprint") if name not in metadata]
+    if missing:
+        raise ValueError(f"{path} is no final model: its metadata lack {', '.join(missing)}")
+    try:
+        spec = TrialSpec.from_dict(json.loads(metadata["spec"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds a specification that cannot be read: {error}") from error
+    return spec, metadata["data_fingerprint"]
 
 
 def load_model(path: Path, *, device: str = "auto") -> tuple[OrderedModel, TrialSpec]:
     """The inverse of ``save_model``, in evaluation mode.
 
     Raises:
-        ValueError: the file is no model of this package.
+        ValueError: the file is no model of this package, or not of this version.
     """
+    spec, _ = read_origin(path)
+    with safe_open(path, framework="pt", device=str(resolve_device(device))) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
-        with safe_open(path, framework="pt", device=str(resolve_device(device))) as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} must be a readable safetensors file: {error}") from error
-    if "spec" not in metadata:
-        raise ValueError(f"{path} holds no trial specification in its metadata")
-    spec = TrialSpec.from_dict(json.loads(metadata["spec"]))
-    model = make_task(spec.task, spec.preset).build_model(
-        family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
-    )
-    model.load_state_dict(tensors)
+        model = make_task(spec.task, spec.preset).build_model(
+            family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
+        )
+        model.load_state_dict(tensors)
+    except (KeyError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} does not fit this version's models: {reason}") from error
     return model.to(resolve_device(device)).eval(), spec

@@ -118,6 +118,13 @@ def test_a_storage_path_that_cannot_be_written_is_refused(
     assert "cannot be written" in capsys.readouterr().err
 
 
+def refuse_an_output_below_a_file(study: Path, capsys: Any) -> None:
+    taken = study / "study.toml" / "out"
+    for command in (["export", str(study)], ["final", str(study / "best" / "td.toml")]):
+        assert cli.main([*command, "--out", str(taken)]) == 2
+        assert f"--out {taken} cannot be written" in capsys.readouterr().err
+
+
 def test_the_whole_way_from_search_to_final_models(
     tmp_path: Path, tracks_path: Path, capsys: Any
 ) -> None:
@@ -131,8 +138,7 @@ def test_the_whole_way_from_search_to_final_models(
         "prior-search final",
     ):
         assert text in shown
-    made = {path.name for path in study.iterdir()}
-    assert made >= {
+    assert {path.name for path in study.iterdir()} >= {
         "study.toml",
         "events.jsonl",
         "trials.parquet",
@@ -147,11 +153,7 @@ def test_the_whole_way_from_search_to_final_models(
     assert "kl_weight" in capsys.readouterr().out
     assert cli.main(["export", str(study), "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "td.toml")
-    taken = study / "study.toml" / "below a file"
-    assert cli.main(["export", str(study), "--out", str(taken)]) == 2
-    assert f"--out {taken} cannot be written" in capsys.readouterr().err
-    assert cli.main(["final", str(study / "best" / "td.toml"), "--out", str(taken)]) == 2
-    assert f"--out {taken} cannot be written" in capsys.readouterr().err
+    refuse_an_output_below_a_file(study, capsys)
 
     final = [
         "final",

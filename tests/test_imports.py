@@ -25,20 +25,21 @@ ALLOWED: dict[str, set[str]] = {
     "data": GROUND,
     "tasks": DATA_SIDE,
     "training": DATA_SIDE | {"tasks"},
+    "evaluation": DATA_SIDE,
     "search": {"errors"},
     "event_log": {"errors"},
     "toml_input": {"errors"},
     "request": GROUND | {"search", "toml_input"},
     "study": GROUND | {"search", "event_log", "request"},
     "environment": {"errors"},
-    "report": RECORD_SIDE,
+    "report": RECORD_SIDE | {"evaluation"},
     "final_training": RECORD_SIDE,
     "mlflow_log": GROUND | {"event_log"},
     "progress": GROUND | {"event_log"},
     "runner": GROUND | {"data", "training"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
-COMMANDS = ("final", "inspect_study", "places", "search")
+COMMANDS = ("evaluate", "final", "inspect_study", "places", "search")
 LIBRARY_OWNERS = {
     "ray": {"runner/tune.py"},
     "mlflow": {"mlflow_log.py"},

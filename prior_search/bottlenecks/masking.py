@@ -27,7 +27,12 @@ def tail_cutoff(uniform: Tensor, num_tokens: int) -> Tensor:
     """Eq. 1: c = floor(exp(u)) for u = uniform * log(N+1), in 1..N.
 
     Clamped to N: in float32 exp(log(N+1)) can round to N+1.
+
+    Raises:
+        ValueError: no token.
     """
+    if num_tokens < 1:
+        raise ValueError(f"num_tokens must be >= 1, got {num_tokens}")
     return (uniform * math.log(num_tokens + 1)).exp().floor().clamp(1, num_tokens)
 
 

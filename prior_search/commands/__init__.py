@@ -1,8 +1,19 @@
 """The commands of ``prior-search``: each takes the parsed flags and returns an exit code."""
 
+from prior_search.commands.evaluate import evaluate
 from prior_search.commands.final import final
 from prior_search.commands.inspect_study import best, export, params, status, ui
 from prior_search.commands.places import default_storage
 from prior_search.commands.search import search
 
-__all__ = ["best", "default_storage", "export", "final", "params", "search", "status", "ui"]
+__all__ = [
+    "best",
+    "default_storage",
+    "evaluate",
+    "export",
+    "final",
+    "params",
+    "search",
+    "status",
+    "ui",
+]

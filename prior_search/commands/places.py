@@ -29,7 +29,7 @@ def default_storage() -> Path:
 
 
 def check_writable(folder: Path, flag: str) -> Path:
-    """The folder that ``flag`` names, made and resolved; refused if nothing can be written there."""
+    """The folder that ``flag`` names, made and resolved; refused if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"

@@ -1,5 +1,9 @@
 """Views of a study's record: tables, the files of the best configurations, summaries."""
 
+from prior_search.report.evaluation_figures import (
+    draw_accuracy_by_budget,
+    draw_accuracy_by_information,
+)
 from prior_search.report.export import Export, export_best, read_export
 from prior_search.report.figures import draw_weights
 from prior_search.report.tables import TrialRow, trial_rows, write_parquet
@@ -7,6 +11,8 @@ from prior_search.report.tables import TrialRow, trial_rows, write_parquet
 __all__ = [
     "Export",
     "TrialRow",
+    "draw_accuracy_by_budget",
+    "draw_accuracy_by_information",
     "draw_weights",
     "export_best",
     "read_export",

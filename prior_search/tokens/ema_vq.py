@@ -90,6 +90,8 @@ class EmaVqTokens(nn.Module):
             raise ValueError(f"num_states must be >= 2 (null and one code), got {num_states}")
         if not 0.0 < decay < 1.0:
             raise ValueError(f"decay must be in (0, 1), got {decay}")
+        if not 0.0 <= dead_share < 1.0:
+            raise ValueError(f"dead_share must be in [0, 1), got {dead_share}")
         self.num_groups, self.num_channels = num_groups, num_channels
         self.num_states, self.decay, self.dead_share = num_states, decay, dead_share
         shape = (num_groups, num_states, num_channels)

@@ -52,3 +52,27 @@ def test_tail_dropping_masks_a_suffix_and_independent_dropping_leaves_gaps() -> 
 def test_no_token_is_refused() -> None:
     with pytest.raises(ValueError, match="num_tokens must be >= 1, got 0"):
         drop_probabilities(0)
+    with pytest.raises(ValueError, match="num_tokens must be >= 1, got 0"):
+        tail_drop_mask(4, 0, generator=None)
+
+
+def test_tail_dropping_agrees_with_equation_one_in_loops() -> None:
+    mask = tail_drop_mask(50, 7, generator=torch.Generator().manual_seed(0))
+    uniform = torch.rand(50, 1, generator=torch.Generator().manual_seed(0))[:, 0]
+    for row, r in zip(mask.tolist(), uniform.tolist(), strict=True):
+        cutoff = math.floor(math.exp(r * math.log(8)))
+        assert row == [i >= cutoff for i in range(7)]
+
+
+def test_cutoffs_have_the_probabilities_by_hand() -> None:
+    uniform = torch.linspace(0, 1, 200_001)[:-1] + 2.5e-6
+    cutoff = tail_cutoff(uniform, 3)
+    shares = [float((cutoff == c).double().mean()) for c in (1, 2, 3)]
+    assert shares == pytest.approx([0.5, 0.29248125, 0.20751875], abs=1e-5)
+
+
+@pytest.mark.parametrize(("num_tokens", "kept"), [(3, 1.70751875), (127, 25.69118256)])
+def test_the_expected_number_of_kept_tokens_is_that_of_the_specification(
+    num_tokens: int, kept: float
+) -> None:
+    assert num_tokens - float(drop_probabilities(num_tokens).sum()) == pytest.approx(kept)

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from prior_search.bottlenecks import MbopBottleneck, OrderedCodes, PriorBottleneck, num_levels_of
+from prior_search.bottlenecks import (
+    MbopBottleneck,
+    OrderedCodes,
+    PriorBottleneck,
+    budgets,
+    level_sizes,
+    num_levels_of,
+)
 from prior_search.bottlenecks.prior import prediction_penalty
 from prior_search.tokens import EmaVqTokens, GaussianTokens, Tokens
 
@@ -128,3 +135,51 @@ def test_a_prefix_is_the_first_tokens_or_the_first_levels() -> None:
 def test_a_token_count_that_is_no_pyramid_is_refused(num_tokens: int) -> None:
     with pytest.raises(ValueError, match=r"num_tokens must be 2\^L - 1"):
         num_levels_of(num_tokens)
+
+
+def test_quantized_residuals_have_the_values_by_hand() -> None:
+    """Two levels, codes 0 and 3: the residuals -1 and 3 become 0 and 3."""
+    family = EmaVqTokens(num_groups=1, num_channels=1, num_states=2, decay=0.9)
+    family.codes = torch.tensor([[[0.0], [3.0]]])
+    prior = PriorBottleneck(tokens=[Identity(), family], predictors=[Duplicate()]).eval()
+    prior.tokens[0].forward = lambda features, **_: Tokens(  # type: ignore[method-assign]
+        values=features, terms={"commitment": features.new_zeros(())}, usage={}
+    )
+    output = prior(torch.tensor([2.0, 1.0, 5.0])[None, :, None], generator=None)
+    assert output.codes.prefix(3).flatten().tolist() == pytest.approx([2, 2, 5])
+    assert float(output.terms["prediction"]) == pytest.approx(5.0)
+    assert float(output.terms["commitment"]) == pytest.approx(2 / 3 * (1 + 0) / 2)
+
+
+def test_the_prediction_penalty_is_zero_at_the_target_and_finite_at_extremes() -> None:
+    target = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(0))
+    assert float(prediction_penalty([target], [target])) == 0.0
+    far = torch.full((2, 2, 3), 1e15, requires_grad=True)
+    prediction_penalty([far], [target]).backward()
+    assert far.grad is not None
+    assert far.grad.isfinite().all()
+
+
+def test_levels_and_budgets_are_those_of_equation_three() -> None:
+    assert level_sizes(4) == (1, 2, 4, 8)
+    assert budgets(7) == (1, 3, 7, 15, 31, 63, 127)
+    for num_levels in range(1, 10):
+        assert sum(level_sizes(num_levels)) == budgets(num_levels)[-1] == 2**num_levels - 1
+        assert num_levels_of(2**num_levels - 1) == num_levels
+    with pytest.raises(ValueError, match="num_levels must be >= 1, got 0"):
+        level_sizes(0)
+
+
+def test_bottlenecks_refuse_what_does_not_fit() -> None:
+    tokens = GaussianTokens(num_groups=1, num_channels=4, kappa=0.0)
+    with pytest.raises(ValueError, match="2 levels need 1 predictors, got 0"):
+        PriorBottleneck(tokens=[tokens, tokens], predictors=[])
+    prior = PriorBottleneck(tokens=[tokens, tokens], predictors=[Duplicate()])
+    with pytest.raises(ValueError, match="features must have 3 tokens, got 7"):
+        prior(torch.zeros(1, 7, 4), generator=None)
+    with pytest.raises(ValueError, match="dropping must be one of td, itd, got 'tail'"):
+        MbopBottleneck(tokens=tokens, num_tokens=3, dropping="tail")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="features must have 3 tokens, got 4"):
+        MbopBottleneck(tokens=tokens, num_tokens=3, dropping="td")(
+            torch.zeros(1, 4, 4), generator=None
+        )

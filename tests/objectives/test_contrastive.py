@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 import torch
 
-from prior_search.objectives import contrastive_loss, level_weights, nt_xent, weighted_penalty
+from prior_search.objectives import (
+    contrastive_loss,
+    level_loss,
+    level_weights,
+    nt_xent,
+    weighted_penalty,
+)
 from prior_search.weights import RegularizerWeights
 
 
@@ -101,3 +108,50 @@ def test_a_positive_weight_without_its_term_is_refused() -> None:
 def test_a_term_that_no_weight_belongs_to_is_refused() -> None:
     with pytest.raises(ValueError, match=r"terms without a weight: \['sparsity'\]"):
         weighted_penalty({"sparsity": torch.tensor(1.0)}, RegularizerWeights())
+
+
+@pytest.mark.parametrize("temperature", [1e-4, 0.1, 1e4])
+@pytest.mark.parametrize("kind", ["identical", "zero", "huge", "opposite"])
+def test_gradients_are_finite_for_degenerate_descriptors(kind: str, temperature: float) -> None:
+    rows = {
+        "identical": torch.ones(6, 4),
+        "zero": torch.zeros(6, 4),
+        "huge": 1e18 * torch.randn(6, 4, generator=torch.Generator().manual_seed(0)),
+        "opposite": torch.cat([torch.ones(3, 4), -torch.ones(3, 4)]),
+    }
+    h = rows[kind].requires_grad_()
+    loss = nt_xent(h, temperature=temperature)
+    loss.backward()
+    assert loss.isfinite()
+    assert h.grad is not None
+    assert h.grad.isfinite().all()
+
+
+def test_a_single_pair_has_nothing_to_be_told_apart_from() -> None:
+    h = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    assert float(nt_xent(h, temperature=0.1)) == 0.0
+
+
+def test_the_loss_does_not_depend_on_the_order_of_pairs_or_views() -> None:
+    h = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+    expected = float(nt_xent(h, temperature=0.3))
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
+    shuffled = torch.cat([h[:6][order], h[6:][order]])
+    swapped = torch.cat([h[6:], h[:6]])
+    for same in (shuffled, swapped):
+        assert float(nt_xent(same, temperature=0.3)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_level_weights_agree_with_equation_six_in_loops() -> None:
+    for num_levels in range(1, 8):
+        z = sum(2.0**-k for k in range(num_levels))
+        expected = [2.0 ** -(num_levels - 1 - level) / z for level in range(num_levels)]
+        assert level_weights(num_levels) == pytest.approx(expected)
+        doubles = [b / a for a, b in itertools.pairwise(level_weights(num_levels))]
+        assert doubles == pytest.approx([2.0] * (num_levels - 1))
+
+
+def test_levels_of_one_two_and_four_weigh_to_three() -> None:
+    objectives = [torch.tensor(v) for v in (1.0, 2.0, 4.0)]
+    total = level_loss(objectives, {"kl": torch.tensor(9.0)}, RegularizerWeights()).total
+    assert float(total) == pytest.approx(3.0)

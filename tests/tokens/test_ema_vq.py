@@ -141,3 +141,92 @@ def test_usage_is_the_entropy_of_the_pooled_histogram() -> None:
 def test_bad_sizes_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EmaVqTokens(num_groups=1, num_channels=2, **options)  # type: ignore[arg-type]
+
+
+def test_a_training_step_agrees_with_the_moving_averages_in_loops() -> None:
+    generator = torch.Generator().manual_seed(0)
+    family = EmaVqTokens(num_groups=2, num_channels=3, num_states=4, decay=0.8, dead_share=0.0)
+    family.codes = torch.randn(2, 4, 3, generator=generator)
+    family.codes[:, 0] = 0.0
+    family.sums = 2.0 * family.codes
+    family.counts = torch.full((2, 4), 2.0)
+    family.is_seeded = torch.tensor(True)
+    features = torch.randn(9, 2, 3, generator=generator)
+    mask = torch.rand(9, 2, generator=generator) < 0.3
+    counts, sums = family.counts.clone(), family.sums.clone()
+    index = family(features, mask=mask, generator=generator).usage["codes"]
+    for g in range(2):
+        for k in range(4):
+            chosen = [b for b in range(9) if not bool(mask[b, g]) and int(index[b, g]) == k]
+            counts[g, k] = 0.8 * counts[g, k] + 0.2 * len(chosen)
+            total = torch.stack([features[b, g] for b in chosen]).sum(0) if chosen else 0.0
+            sums[g, k] = 0.8 * sums[g, k] + 0.2 * total
+    torch.testing.assert_close(family.counts, counts)
+    torch.testing.assert_close(family.sums, sums)
+    expected = sums / counts[..., None]
+    expected[:, 0] = 0.0
+    torch.testing.assert_close(family.codes, expected, rtol=1e-4, atol=1e-5)  # smoothed by 1e-5
+
+
+def test_a_code_has_the_value_by_hand_after_a_step() -> None:
+    family = EmaVqTokens(num_groups=1, num_channels=2, num_states=2, decay=0.9, dead_share=0.0)
+    family.codes = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]])
+    family.sums, family.counts = family.codes.clone(), torch.ones(1, 2)
+    family.is_seeded = torch.tensor(True)
+    family(torch.tensor([[[0.6, 0.0]], [[0.8, 0.2]]]), mask=None, generator=torch.Generator())
+    assert family.codes[0, 1].tolist() == pytest.approx([0.94545455, 0.01818182], rel=1e-4)
+
+
+def test_the_commitment_trains_the_features_and_never_the_codes() -> None:
+    family = make_family([[0.0, 0.0], [1.0, 0.0]]).eval()
+    features = torch.tensor([[[0.9, 0.3]], [[0.1, 0.1]]], requires_grad=True)
+    family(features, mask=None, generator=None).terms["commitment"].backward()
+    assert features.grad is not None
+    expected = [2 * -0.1 / 2, 2 * 0.3 / 2, 2 * 0.1 / 2, 2 * 0.1 / 2]  # mean over two tokens
+    assert features.grad.flatten().tolist() == pytest.approx(expected, rel=1e-5)
+    assert not family.codes.requires_grad
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-20, 1e6])
+def test_identical_and_extreme_features_leave_codes_and_gradients_finite(scale: float) -> None:
+    family = EmaVqTokens(num_groups=1, num_channels=3, num_states=4, decay=0.9)
+    features = torch.full((8, 2, 3), scale, requires_grad=True)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        tokens = family(features, mask=None, generator=generator)
+        (tokens.values.sum() + tokens.terms["commitment"]).backward()
+    assert family.codes.isfinite().all()
+    assert family.counts.isfinite().all()
+    assert features.grad is not None
+    assert features.grad.isfinite().all()
+
+
+def test_a_position_that_nobody_keeps_for_long_recovers() -> None:
+    """Its counts decay towards zero; the codes must stay finite and follow again afterwards."""
+    family = EmaVqTokens(num_groups=1, num_channels=1, num_states=3, decay=0.5)
+    generator = torch.Generator().manual_seed(0)
+    features = torch.tensor([[[2.0]], [[4.0]]])
+    nobody = torch.ones(2, 1, dtype=torch.bool)
+    for _ in range(300):
+        family(features, mask=nobody, generator=generator)
+    assert family.codes.isfinite().all()
+    for _ in range(30):
+        tokens = family(features, mask=None, generator=generator)
+    assert sorted(family.codes[0, 1:, 0].tolist()) == pytest.approx([2.0, 4.0], abs=0.05)
+    assert float(tokens.terms["commitment"]) < 0.01
+
+
+def test_usage_reaches_the_logarithm_of_the_states_and_is_zero_for_a_constant_code() -> None:
+    usage = EmaVqTokens(
+        num_groups=1, num_channels=1, num_states=256, decay=0.9
+    ).usage_accumulator()
+    usage.add({"codes": torch.arange(256)[:, None]})
+    assert float(usage.nats()) / math.log(2) == pytest.approx(8)
+    usage = EmaVqTokens(num_groups=1, num_channels=1, num_states=4, decay=0.9).usage_accumulator()
+    usage.add({"codes": torch.full((50, 1), 2)})
+    assert float(usage.nats()) == 0.0
+
+
+def test_a_negative_share_of_dead_codes_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"dead_share must be in \[0, 1\), got -0.1"):
+        EmaVqTokens(num_groups=1, num_channels=1, num_states=4, decay=0.9, dead_share=-0.1)

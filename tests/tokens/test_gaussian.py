@@ -109,3 +109,61 @@ def test_features_of_the_wrong_shape_are_refused() -> None:
         family(torch.zeros(2, 3, 5), mask=None, generator=None)
     with pytest.raises(ValueError, match="must be 1 or the number of tokens 2, got 3"):
         family(torch.zeros(2, 2, 4), mask=None, generator=None)
+
+
+def test_free_bits_agree_with_the_table_in_loops() -> None:
+    generator = torch.Generator().manual_seed(0)
+    kl = 2.0 * torch.rand(4, 5, generator=generator)
+    mask = torch.rand(4, 5, generator=generator) < 0.4
+    kept = [
+        max(0.0, float(kl[b, n]) - 0.7) for b in range(4) for n in range(5) if not bool(mask[b, n])
+    ]
+    found = float(free_bits_kl(kl, mask, kappa=0.7))
+    assert found == pytest.approx(sum(kept) / len(kept), rel=1e-6)
+
+
+def test_free_bits_are_counted_on_the_sum_over_channels() -> None:
+    mean = torch.tensor([[[1.0, 0.0]]], dtype=torch.float64)
+    log_variance = torch.tensor([[[math.log(0.25), 0.0]]], dtype=torch.float64)
+    kl = kl_to_standard_normal(mean, log_variance)
+    assert float(free_bits_kl(kl, None, kappa=0.5)) == pytest.approx(0.3181471805599453)
+
+
+def test_below_kappa_a_token_is_not_pulled_towards_the_prior() -> None:
+    mean = torch.tensor([[[0.1], [3.0]]], requires_grad=True)
+    free_bits_kl(kl_to_standard_normal(mean, torch.zeros(1, 2, 1)), None, kappa=0.5).backward()
+    assert mean.grad is not None
+    assert mean.grad.flatten().tolist() == pytest.approx([0.0, 1.5])
+
+
+def test_the_divergence_is_never_negative_and_zero_only_at_the_prior() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mean, log_variance = 1e-3 * torch.randn(2, 1000, 1, generator=generator)
+    assert (kl_to_standard_normal(mean, log_variance) >= 0).all()
+    assert float(kl_to_standard_normal(torch.zeros(1), torch.zeros(1))) == 0.0
+
+
+@pytest.mark.parametrize("log_variance", [-1e6, -20.0, 20.0, 1e6])
+def test_log_variances_at_and_beyond_their_limits_stay_finite(log_variance: float) -> None:
+    family = GaussianTokens(num_groups=1, num_channels=2, kappa=0.0)
+    with torch.no_grad():
+        family.statistics.weight.zero_()
+        family.statistics.bias[0, 2:] = log_variance
+    tokens = family(torch.ones(3, 2, 2), mask=None, generator=torch.Generator().manual_seed(0))
+    (tokens.values.square().mean() + tokens.terms["kl"]).backward()
+    assert tokens.values.isfinite().all()
+    assert tokens.terms["kl"].isfinite()
+    for parameter in family.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+
+
+def test_masked_tokens_are_standard_normal_in_training_whatever_the_features() -> None:
+    family = GaussianTokens(num_groups=1, num_channels=1, kappa=0.0)
+    mask = torch.ones(100_000, 1, dtype=torch.bool)
+    features = torch.full((100_000, 1, 1), 50.0)
+    tokens = family(features, mask=mask, generator=torch.Generator().manual_seed(0))
+    values = tokens.values.flatten()
+    assert abs(float(values.mean())) < 5 / math.sqrt(100_000)
+    assert float(values.var()) == pytest.approx(1.0, abs=5 * math.sqrt(2 / 100_000))
+    assert float(tokens.terms["kl"].detach()) == 0.0  # nothing kept, nothing to pay for

@@ -1,0 +1,185 @@
+"""``prior-search evaluate``: what trained models can do, by budget."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from prior_search.commands.places import check_writable, prepare_data, same_command
+from prior_search.data import open_tracks
+from prior_search.errors import RequestError
+from prior_search.evaluation import MEASURE, Evaluation
+from prior_search.report import draw_accuracy_by_budget, draw_accuracy_by_information
+from prior_search.tasks import make_task
+from prior_search.training import load_model, read_origin, resolve_device
+from prior_search.trial import TrialSpec
+
+MODEL_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """A checked model file and its data; nothing of it is in memory yet."""
+
+    file: Path
+    sha256: str
+    spec: TrialSpec
+    data: Path
+    fingerprint: str
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Evaluate every given model; 0 done, 130 interrupted, with the finished ones kept."""
+    console = Console(stderr=options.json)
+    requests = [_request(console, path, options.data) for path in options.checkpoints]
+    try:
+        resolve_device(options.device)
+    except ValueError as error:
+        raise RequestError(f"--device: {error}") from error
+    common = Path(os.path.commonpath([request.file.parent for request in requests]))
+    out = check_writable(options.out or common / "evaluation", "--out")
+    try:
+        evaluations = _evaluate_all(console, requests, out / "evaluation.json", options.device)
+    except KeyboardInterrupt:
+        console.print(f"interrupted; finished models are kept. Resume with:\n    {same_command()}")
+        return 130
+    pictures = _draw(evaluations, out)
+    if options.json:
+        print((out / "evaluation.json").read_text(), end="")
+        return 0
+    _show(console, evaluations)
+    for path in (out / "evaluation.json", *pictures):
+        console.print(str(path), highlight=False, soft_wrap=True)
+    return 0
+
+
+def _request(console: Console, given: Path, data: str | None) -> _Request:
+    file = given / MODEL_NAME if given.is_dir() else given
+    if not file.is_file():
+        raise RequestError(f"no model at {given}: {file.resolve()} is not a file")
+    try:
+        spec, trained_on = read_origin(file)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    path, fingerprint = prepare_data(console, data or "embedded", spec.task, spec.preset)
+    if fingerprint != trained_on:
+        raise RequestError(
+            f"{file} was trained on data with fingerprint {trained_on}, but "
+            f"{data or 'embedded'} has {fingerprint}; give its own data with --data"
+        )
+    tracks = open_tracks(Path(path))
+    if spec.task == "contrastive" and not (tracks.level_names and (tracks.labels >= 0).any()):
+        raise RequestError(f"{path} has no labels, which the linear probes need")
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    return _Request(
+        file=file.resolve(), sha256=sha256, spec=spec, data=Path(path), fingerprint=fingerprint
+    )
+
+
+def _evaluate_all(
+    console: Console, requests: Sequence[_Request], record: Path, device: str
+) -> list[Evaluation]:
+    """Evaluate what ``record`` does not hold yet; it is written after every model."""
+    known = _known(record)
+    found = [known.get((request.sha256, request.fingerprint)) for request in requests]
+    for number, request in enumerate(requests):
+        verb = "evaluating" if found[number] is None else "evaluated before:"
+        console.print(
+            f"[{number + 1}/{len(requests)}] {verb} {request.file}", markup=False, soft_wrap=True
+        )
+        if found[number] is None:
+            found[number] = _evaluate(console, request, device)
+        content = {"models": [entry.as_dict() for entry in found if entry is not None]}
+        partial = record.with_suffix(".partial")
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+        partial.replace(record)
+    return [entry for entry in found if entry is not None]
+
+
+def _known(record: Path) -> dict[tuple[str, str], Evaluation]:
+    """Evaluations of an earlier run, by model and data."""
+    if not record.exists():
+        return {}
+    try:
+        entries = [
+            Evaluation.from_dict(entry) for entry in json.loads(record.read_text())["models"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RequestError(f"{record} is no record of this version: {error}; remove it") from error
+    return {(entry.model_sha256, entry.data_fingerprint): entry for entry in entries}
+
+
+def _evaluate(console: Console, request: _Request, device_name: str) -> Evaluation:
+    try:
+        model, spec = load_model(request.file, device=device_name)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    device, tracks = resolve_device(device_name), open_tracks(request.data)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        line = bar.add_task("validation objective", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(line, description=what, completed=done, total=total)
+
+        task = make_task(spec.task, spec.preset)
+        objective = task.validate(model, tracks, device)["objective"]
+        try:
+            measured = MEASURE[spec.task](model, tracks, device=device, progress=show)
+        except ValueError as error:
+            raise RequestError(f"{request.file}: {error}") from error
+    return Evaluation(
+        checkpoint=str(request.file),
+        model_sha256=request.sha256,
+        data_fingerprint=request.fingerprint,
+        spec=spec,
+        objective=objective,
+        **measured,
+    )
+
+
+def _draw(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
+    """Pictures of the models that were probed, a set per division of the tokens."""
+    probed = [entry for entry in evaluations if entry.probes]
+    if not probed:
+        return []
+    return draw_accuracy_by_budget(probed, folder) + draw_accuracy_by_information(probed, folder)
+
+
+def _show(console: Console, evaluations: Sequence[Evaluation]) -> None:
+    """A table of objective and information, and one per taxonomy level; a row per model."""
+    budgets = sorted({budget for entry in evaluations for budget in entry.budgets})
+
+    def table(title: str, first: str, cell: Callable[[Evaluation, int], str]) -> None:
+        made = Table(title=title, title_justify="left")
+        for column in ("model", *([first] if first else []), *map(str, budgets)):
+            made.add_column(column, justify="left" if column == "model" else "right")
+        for entry in evaluations:
+            cells = [cell(entry, budget) if budget in entry.budgets else "" for budget in budgets]
+            made.add_row(entry.label, *([f"{entry.objective:.4f}"] if first else []), *cells)
+        console.print(made)
+
+    table(
+        "validation NT-Xent at full budget, and effective information by budget, bits",
+        "NT-Xent",
+        lambda entry, budget: f"{entry.information_bits[budget]:.1f}",
+    )
+    for level in dict.fromkeys(level for entry in evaluations for level in entry.levels):
+
+        def accuracy(entry: Evaluation, budget: int, level: str = level) -> str:
+            probe = entry.probe(level, budget)
+            return f"{100 * probe.accuracy:.1f} ± {50 * (probe.high - probe.low):.1f}"
+
+        chance = 100 * evaluations[0].probe(level, evaluations[0].budgets[0]).chance
+        title = f"{level}: probe accuracy by budget, % (chance {chance:.1f}; ± half the interval)"
+        table(title, "", accuracy)

@@ -1,0 +1,54 @@
+"""What is measured of a trained model, a function per task, found by name in ``MEASURE``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from prior_search.data import ObjectTracks
+from prior_search.evaluation.features import extract_features
+from prior_search.evaluation.information import information_by_budget
+from prior_search.evaluation.probe import ProbeScore, probe_budget
+from prior_search.models import OrderedModel
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, and how much of how much is done."""
+
+
+def measure_contrastive(
+    model: OrderedModel, tracks: ObjectTracks, *, device: torch.device, progress: Progress
+) -> dict[str, Any]:
+    """Effective information and linear probes at every budget, from one pass per split."""
+    usage = model.usage_accumulator()
+    validation = extract_features(
+        model,
+        tracks,
+        "validation",
+        device=device,
+        usage=usage,
+        progress=lambda done, total: progress("features of validation", done, total),
+    )
+    train = extract_features(
+        model,
+        tracks,
+        "train",
+        device=device,
+        progress=lambda done, total: progress("features of train", done, total),
+    )
+    probes: list[ProbeScore] = []
+    work = sum(validation.budgets)  # a probe's time grows with its features
+    for budget in validation.budgets:
+        progress(f"probes at budget {budget}", budget - 1, work)
+        probes += probe_budget(
+            train, validation, budget, level_names=tracks.level_names, device=device
+        )
+    progress("probes", work, work)
+    return {
+        "information_bits": information_by_budget(usage.nats(), validation.budgets),
+        "probes": tuple(probes),
+    }
+
+
+MEASURE: dict[str, Callable[..., dict[str, Any]]] = {"contrastive": measure_contrastive}
