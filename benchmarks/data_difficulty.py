@@ -33,7 +33,7 @@ def codes(tracks: ObjectTracks, frames: np.ndarray, model_path: Path) -> np.ndar
     model, _ = load_model(model_path, device="cpu")
     found = []
     for part in np.array_split(frames, 20):
-        images, fovea = torch.from_numpy(tracks.images[part]), torch.from_numpy(tracks.fovea[part])
+        images, fovea = torch.from_numpy(tracks.gather(part)), torch.from_numpy(tracks.fovea[part])
         encoded = model.encode(images, fovea, generator=None).codes
         found.append(encoded.prefix(encoded.num_tokens).flatten(1).numpy())
     return np.concatenate(found)
@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     tracks = open_tracks(options.data)
     frames = chosen_frames(tracks)
-    pixels = tracks.images[frames].reshape(len(frames), -1).astype(np.float32)
+    pixels = tracks.gather(frames).reshape(len(frames), -1).astype(np.float32)
     # 256 components keep nearly all of the pixels' variance and make the probes quick
     sets = {"raw pixels": PCA(256, random_state=0).fit_transform(pixels)}
     if options.model is not None:

@@ -8,8 +8,9 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -18,6 +19,9 @@ from prior_search.event_log import Event
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.trial import Task
+
+if TYPE_CHECKING:
+    from prior_search.data import ObjectTracks
 
 MAX_EMBEDDED_SIZE = 64  # pixels; rendering time and memory grow with the square
 MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking server
@@ -52,38 +56,56 @@ def study_folder(options: argparse.Namespace) -> Path:
     )
 
 
+def check_batches(tracks: ObjectTracks, task: Task, preset: str, data: str, wanted: int) -> None:
+    """Refuse a set that the task cannot draw its batches from."""
+    instances = len(tracks.instances("train"))
+    if instances < wanted:
+        raise RequestError(
+            f"{data}: preset {preset!r} needs at least {wanted} training "
+            f"instances, a batch takes none twice, got {instances}"
+        )
+    if not len(tracks.instances("validation")):
+        raise RequestError(f"{data}: no instance is held out for validation")
+    single = np.diff(tracks.offsets) < 2
+    if task == "contrastive" and single.any():
+        raise RequestError(
+            f"{data}: --task contrastive pairs two frames of an instance, but "
+            f"{single.sum()} of {len(single)} instances have one frame"
+        )
+
+
 def prepare_data(console: Console, data: str, task: Task, preset: str) -> tuple[str, str]:
-    """The Arrow file to train on and its fingerprint; makes the embedded one if it is missing."""
-    from prior_search.data import embedded_faces, embedded_objects, open_tracks
+    """The set to train on and its fingerprint; makes the embedded one if it is missing."""
+    from prior_search.data import (
+        cache_folder,
+        embedded_faces,
+        embedded_objects,
+        is_remote,
+        open_tracks,
+    )
     from prior_search.tasks import make_task
 
     needs = make_task(task, preset)
     size = needs.preset.image_size
     if data != "embedded":
-        tracks = open_tracks(Path(data))
-        if tracks.images.shape[2:] != (size, size):
+        tracks = open_tracks(data)
+        if tracks.image_shape[1:] != (size, size):
             raise RequestError(
                 f"{data}: preset {preset!r} needs images of {size} x {size} pixels, "
-                f"got {tracks.images.shape[2]} x {tracks.images.shape[3]}"
+                f"got {tracks.image_shape[1]} x {tracks.image_shape[2]}"
             )
-        instances = len(tracks.instances("train"))
-        if instances < needs.instances_per_batch:
-            raise RequestError(
-                f"{data}: preset {preset!r} needs at least {needs.instances_per_batch} training "
-                f"instances, a batch takes none twice, got {instances}"
-            )
-        return str(Path(data).resolve()), tracks.fingerprint
+        check_batches(tracks, task, preset, data, needs.instances_per_batch)
+        return data if is_remote(data) else str(Path(data).resolve()), tracks.fingerprint
     if size > MAX_EMBEDDED_SIZE:
         raise RequestError(
             f"embedded data is rendered up to {MAX_EMBEDDED_SIZE} pixels, "
             f"but preset {preset!r} needs {size}; give --data PATH"
         )
-    cache = Path(os.environ.get("PRIOR_SEARCH_CACHE", Path.home() / ".cache" / "prior-search"))
     with Progress(console=console, transient=True) as bar:
         make = embedded_objects if task == "contrastive" else embedded_faces
         shown = bar.add_task("making the embedded images", total=None)
         path = make(
-            cache,
+            cache_folder(),
             image_size=size,
             progress=lambda done, total: bar.update(shown, completed=done, total=total),
         )

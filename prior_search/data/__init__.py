@@ -1,9 +1,12 @@
-"""Object tracks: one or more frames of each of many instances, in one Arrow file."""
+"""Object tracks: one or more frames of each of many instances, in Arrow files."""
 
 from prior_search.data.batches import FrameBatches
 from prior_search.data.faces import embedded_faces
 from prior_search.data.objects import embedded_objects
-from prior_search.data.shards import ObjectTracks, open_tracks, write_tracks
+from prior_search.data.remote import cache_folder
+from prior_search.data.shards import write_tracks
+from prior_search.data.storage import is_remote
+from prior_search.data.tracks import ObjectTracks, open_tracks
 from prior_search.data.views import (
     sample_frames,
     sample_pairs,
@@ -14,8 +17,10 @@ from prior_search.data.views import (
 __all__ = [
     "FrameBatches",
     "ObjectTracks",
+    "cache_folder",
     "embedded_faces",
     "embedded_objects",
+    "is_remote",
     "open_tracks",
     "sample_frames",
     "sample_pairs",

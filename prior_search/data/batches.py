@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prior_search.data.shards import ObjectTracks
+from prior_search.data.tracks import ObjectTracks
 
 
 class FrameBatches:
@@ -23,7 +23,7 @@ class FrameBatches:
 
     def gather(self, frames: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images uint8 [n, 3, H, W] and foveas float32 [n, 4] of the given frames."""
-        return self._copy(self._tracks.images[frames]), self._copy(self._tracks.fovea[frames])
+        return self._copy(self._tracks.gather(frames)), self._copy(self._tracks.fovea[frames])
 
     def _copy(self, array: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prior_search.data.shards import ObjectTracks
+from prior_search.data.tracks import ObjectTracks
 
 VALIDATION_SEED = 2606_25232
 

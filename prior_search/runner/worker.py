@@ -26,7 +26,7 @@ class WorkerSettings:
     """Where and how trials run; nothing here changes what they compute.
 
     Attributes:
-        data: Arrow file of object tracks, readable on every worker.
+        data: object tracks: a path that every worker can read, or an s3:// address.
         trials_folder: holds a folder per training run, for checkpoints and models.
         device: ``auto``, ``cpu`` or ``cuda``.
         num_threads: torch threads of one trial.
@@ -42,8 +42,8 @@ class WorkerSettings:
 
 @functools.lru_cache(maxsize=2)
 def _tracks(path: str) -> ObjectTracks:
-    """Opened once per process; the file is memory-mapped."""
-    return open_tracks(Path(path))
+    """Opened once per process; the files are memory-mapped."""
+    return open_tracks(path)
 
 
 def worker_name() -> str:

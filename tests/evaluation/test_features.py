@@ -39,7 +39,8 @@ def test_features_are_the_deterministic_prefixes_of_every_frame_in_order(
     np.testing.assert_array_equal(found.instance, tracks.instance[frames])
     np.testing.assert_array_equal(found.labels, tracks.labels[frames])
     model.eval()
-    images, fovea = (torch.from_numpy(a[frames]) for a in (tracks.images, tracks.fovea))
+    images = torch.from_numpy(tracks.gather(frames))
+    fovea = torch.from_numpy(tracks.fovea[frames])
     with torch.no_grad():
         codes = model.encode(images, fovea, generator=None).codes
     assert found.budgets == codes.budgets == (1, 3, 7, 15)
