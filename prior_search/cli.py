@@ -80,7 +80,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), default="all")
     parser.add_argument("--task", choices=TASKS, default="contrastive")
     parser.add_argument("--preset", default="tiny", help="tiny, small or paper (default: tiny)")
-    parser.add_argument("--data", default="embedded", metavar="embedded|PATH")
+    parser.add_argument("--data", default="embedded", metavar="embedded|PATH|s3://…")
     parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET)")
     parser.add_argument("--seed", type=_count(0), default=0)
     parser.add_argument(
@@ -114,7 +114,7 @@ def _add_final(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("exports", nargs="+", type=Path, metavar="EXPORT.toml")
     parser.add_argument("--seeds", type=_count(1), default=3, metavar="K")
     parser.add_argument("--steps", type=_count(1), metavar="N", help="default: the export's")
-    parser.add_argument("--data", metavar="embedded|PATH", help="default: the export's")
+    parser.add_argument("--data", metavar="embedded|PATH|s3://…", help="default: the export's")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="default: final/ beside the export's folder"
     )
@@ -130,13 +130,60 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="model.safetensors of a final training, or its folder",
     )
     parser.add_argument(
-        "--data", metavar="embedded|PATH", help="what the models were trained on (embedded)"
+        "--data", metavar="embedded|PATH|s3://…", help="what the models were trained on (embedded)"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--json", action="store_true", help="print evaluation.json, no tables")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="default: evaluation/ beside the models"
     )
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, parser_class=_Parser)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text, allow_abbrev=False)
+
+    convert = add("convert", "make a set of a download of MVImgNet, MVImgNet2 or FFHQ")
+    convert.add_argument("source", type=Path, metavar="SOURCE", help="folder of the download")
+    convert.add_argument("dest", metavar="DEST", help="new folder, or s3://bucket/folder")
+    convert.add_argument(
+        "--layout", choices=("auto", "mvimgnet", "mvimgnet2", "ffhq"), default="auto"
+    )
+    convert.add_argument(
+        "--size", type=_count(1), default=224, metavar="N", help="pixels (default: %(default)s)"
+    )
+    convert.add_argument(
+        "--taxonomy", type=Path, metavar="FILE", help="classes: .csv, .toml, .txt or .json"
+    )
+    convert.add_argument("--masks", type=Path, metavar="DIR", help="a separate tree of masks")
+    convert.add_argument(
+        "--validation-share",
+        type=_share,
+        default=0.1,
+        metavar="X",
+        help="held-out instances (default: %(default)s; FFHQ has its own split)",
+    )
+    convert.add_argument(
+        "--max-frames", type=_count(2), metavar="N", help="of an instance (default: all)"
+    )
+    convert.add_argument(
+        "--max-broken-share",
+        type=_share,
+        default=0.01,
+        metavar="X",
+        help="of all frames; more broken files are an error (default: %(default)s)",
+    )
+    convert.add_argument(
+        "--shard-mib", type=_count(1), default=128, metavar="N", help="(default: %(default)s)"
+    )
+    convert.add_argument("--workers", type=_count(1), metavar="K", help="default: all cores")
+    for name, text in (
+        ("info", "what is in a set"),
+        ("verify", "read a whole set and name what is damaged; 2 if anything is"),
+    ):
+        add(name, text).add_argument("path", metavar="PATH", help="folder, .arrow file or s3://")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument("--tracking-uri", metavar="URI")
     _add_final(add("final", "train exported configurations at the full horizon with new seeds"))
     _add_evaluate(add("evaluate", "probes and effective information by budget of trained models"))
+    _add_data(add("data", "convert, look at and check data sets"))
     params = add("params", "parameter counts of a preset, beside the published ones")
     params.add_argument("--task", choices=TASKS, default="contrastive")
     params.add_argument("--preset", default="paper")

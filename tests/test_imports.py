@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "bottlenecks": GROUND | {"tokens"},
     "objectives": GROUND | {"bottlenecks"},
     "models": GROUND | {"tokens", "bottlenecks"},
-    "data": GROUND,
+    "data": GROUND | {"toml_input"},
     "tasks": DATA_SIDE,
     "training": DATA_SIDE | {"tasks"},
     "evaluation": DATA_SIDE,
@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "runner": GROUND | {"data", "training"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
-COMMANDS = ("evaluate", "final", "inspect_study", "places", "search")
+COMMANDS = ("data", "evaluate", "final", "inspect_study", "places", "search")
 LIBRARY_OWNERS = {
     "ray": {"runner/tune.py"},
     "mlflow": {"mlflow_log.py"},

@@ -1,5 +1,6 @@
 """The commands of ``prior-search``: each takes the parsed flags and returns an exit code."""
 
+from prior_search.commands.data import data
 from prior_search.commands.evaluate import evaluate
 from prior_search.commands.final import final
 from prior_search.commands.inspect_study import best, export, params, status, ui
@@ -8,6 +9,7 @@ from prior_search.commands.search import search
 
 __all__ = [
     "best",
+    "data",
     "default_storage",
     "evaluate",
     "export",

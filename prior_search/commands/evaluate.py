@@ -76,7 +76,7 @@ def _request(console: Console, given: Path, data: str | None) -> _Request:
             f"{file} was trained on data with fingerprint {trained_on}, but "
             f"{data or 'embedded'} has {fingerprint}; give its own data with --data"
         )
-    tracks = open_tracks(Path(path))
+    tracks = open_tracks(path)
     if spec.task == "contrastive" and not (tracks.level_names and (tracks.labels >= 0).any()):
         raise RequestError(f"{path} has no labels, which the linear probes need")
     with file.open("rb") as content:

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from prior_search.data.image_files import BrokenImageError, open_image
 from prior_search.data.masks import WHOLE_IMAGE, moments, read_mask
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom, pixels
 ASPECT_TOLERANCE = 0.02  # of a mask against its image, relative
 
 
@@ -35,7 +36,9 @@ class Frame:
     mask_fault: str | None
 
 
-def read_frame(path: Path, mask_path: Path | None, *, size: int, roots: tuple[Path, Path]) -> Frame:
+def read_frame(
+    path: Path, mask_path: Path | None, *, size: int, roots: tuple[Path, Path]
+) -> Frame:
     """Decode, crop and resize (bicubic, antialiased) one photograph.
 
     A JPEG is decoded at the smallest of its own scales that keeps twice ``size``.
@@ -53,59 +56,46 @@ def read_frame(path: Path, mask_path: Path | None, *, size: int, roots: tuple[Pa
     with open_image(path, roots[0]) as opened:
         opened.draft("RGB", (2 * size, 2 * size))
         image = ImageOps.exif_transpose(opened).convert("RGB")
-    mask, fault = None, None
+    box, fovea, fault = crop_box(image.width, image.height, (0.5, 0.5)), WHOLE_IMAGE, None
     if mask_path is not None:
         try:
-            mask = _fitting_mask(mask_path, roots[1], image)
+            box, fovea = _object_place(read_mask(mask_path, roots[1]), image)
         except BrokenImageError as error:
             fault = str(error)
-    center = (0.5, 0.5) if mask is None else tuple(moments(mask)[:2])
-    box = crop_box(image.width, image.height, (float(center[0]), float(center[1])))
     pixels = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
-    fovea = WHOLE_IMAGE
-    if mask is not None:
-        fovea = moments(_cut(mask, box, image))
     return Frame(
         pixels=np.ascontiguousarray(pixels.transpose(2, 0, 1)),
         fovea=fovea,
-        has_mask=mask is not None,
+        has_mask=mask_path is not None and fault is None,
         mask_fault=fault,
     )
 
 
-def crop_box(
-    width: int, height: int, center: tuple[float, float]
-) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of the crop, pixels; ``center`` in units of the image."""
+def crop_box(width: int, height: int, center: tuple[float, float]) -> Box:
+    """The crop; ``center`` in units of the image."""
     side = min(width, height)
     left = min(max(center[0] * width - side / 2, 0.0), width - side)
     top = min(max(center[1] * height - side / 2, 0.0), height - side)
     return left, top, left + side, top + side
 
 
-def _fitting_mask(path: Path, root: Path, image: Image.Image) -> np.ndarray:
-    """The mask, which may have another resolution, but not another shape.
+def _object_place(mask: np.ndarray, image: Image.Image) -> tuple[Box, np.ndarray]:
+    """The crop around the masked object, and its fovea within the crop.
+
+    The mask may have another resolution than the image, but not another shape.
 
     Raises:
-        BrokenImageError: not readable, empty, of another aspect, or empty within the crop.
+        BrokenImageError: another aspect, or nothing of the mask is within the crop.
     """
-    mask = read_mask(path, root)
     ratio = (mask.shape[1] / mask.shape[0]) / (image.width / image.height)
     if abs(ratio - 1) > ASPECT_TOLERANCE:
         raise BrokenImageError(
             f"a mask of {mask.shape[1]} x {mask.shape[0]} pixels does not fit an image with the "
             f"aspect of {image.width} x {image.height}"
         )
-    center = moments(mask)
-    box = crop_box(image.width, image.height, (float(center[0]), float(center[1])))
-    if not _cut(mask, box, image).any():
-        raise BrokenImageError("no part of the mask is within the crop")
-    return mask
-
-
-def _cut(mask: np.ndarray, box: tuple[float, float, float, float], image: Image.Image) -> np.ndarray:
-    """The mask's pixels within the crop of the image."""
+    x, y = moments(mask)[:2]
+    box = crop_box(image.width, image.height, (float(x), float(y)))
     across, down = mask.shape[1] / image.width, mask.shape[0] / image.height
     left, right = (round(edge * across) for edge in (box[0], box[2]))
     top, bottom = (round(edge * down) for edge in (box[1], box[3]))
-    return mask[top:bottom, left:right]
+    return box, moments(mask[top:bottom, left:right])

@@ -18,7 +18,7 @@ WHOLE_IMAGE = np.array([0.5, 0.5, 12**-0.5, 12**-0.5], np.float32)
 
 
 def find_mask(folders: tuple[str, ...], frame: str) -> Path | None:
-    """The mask of ``001.jpg``: ``001.jpg.png``, ``001.png`` or ``001.jpg``, in the first folder."""
+    """The mask of ``001.jpg``: ``001.jpg.png``, ``001.png`` or ``001.jpg``; None without one."""
     stem = Path(frame).stem
     for folder in folders:
         for name in (f"{frame}.png", f"{stem}.png", frame):

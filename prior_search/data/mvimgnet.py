@@ -11,6 +11,7 @@ Layouts (https://github.com/GAP-LAB-CUHK-SZ/MVImgNet and .../MVImgNet2.0):
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from prior_search.data.source_tree import (
@@ -51,39 +52,46 @@ def _has_instances(path: Path, root: Path) -> bool:
 
 
 def has_own_masks(root: Path) -> bool:
-    """Whether instances bring their masks, as in MVImgNet2."""
+    """Whether instances bring their masks, as in MVImgNet2; the first of each class tells."""
     return any(
         (root / part / name / instance / MASKS).is_dir()
         for part in parts(root)
         for name in folders(root / part, root)
-        for instance in folders(root / part / name, root)
+        for instance in folders(root / part / name, root)[:1]
     )
 
 
-def scan(root: Path, masks: Path | None, *, validation_share: float) -> list[SourceInstance]:
+def scan(
+    root: Path, masks: Path | None, *, own_masks: bool, validation_share: float
+) -> list[SourceInstance]:
     """All instances, sorted by class and name.
 
     Args:
         root: the download, resolved.
-        masks: a separate tree of masks, resolved; None: ``masks`` beside ``images``.
+        masks: a separate tree of masks, resolved; it goes before the instances' own.
+        own_masks: whether to look for ``masks`` beside ``images``.
         validation_share: expected share of held-out instances.
 
     Raises:
         RequestError: no instance, an instance twice, or a link that leads outside the tree.
     """
     found: dict[tuple[str, str], SourceInstance] = {}
-    for part in parts(root):
-        for name in folders(root / part, root):
-            for instance in folders(root / part / name, root):
-                key = (name, instance)
-                item = _instance(root, masks, part, key, validation_share)
-                if item is not None and key in found:
-                    raise RequestError(
-                        f"instance {printable('/'.join(key))} is in SOURCE twice: "
-                        f"{printable(found[key].folder)} and {printable(item.folder)}"
-                    )
-                if item is not None:
-                    found[key] = item
+    for key, place in _places(root):
+        if key in found:
+            raise RequestError(
+                f"instance {printable('/'.join(key))} is in SOURCE twice: "
+                f"{printable(found[key].folder)} and {printable(place)}/{IMAGES}"
+            )
+        frames = image_files(root / place / IMAGES)
+        own = [root / place / MASKS] if own_masks else []
+        if frames:
+            found[key] = SourceInstance(
+                folder=f"{place}/{IMAGES}",
+                frames=frames,
+                masks=tuple(str(folder) for folder in _mask_folders(masks, place, key, own)),
+                class_folder=key[0],
+                is_validation=held_out(*key, validation_share),
+            )
     if not found:
         raise RequestError(
             f"{printable(str(root))} holds no CLASS/INSTANCE/{IMAGES}/*.jpg; "
@@ -92,27 +100,22 @@ def scan(root: Path, masks: Path | None, *, validation_share: float) -> list[Sou
     return [found[key] for key in sorted(found)]
 
 
-def _instance(
-    root: Path, masks: Path | None, part: str, key: tuple[str, str], share: float
-) -> SourceInstance | None:
-    place = f"{part}{key[0]}/{key[1]}"
-    images = root / place / IMAGES
-    if not images.is_dir():
-        return None
-    check_inside(images, root)
-    frames = image_files(images)
-    if not frames:
-        return None
-    mask_folders = [root / place / MASKS]
-    if masks is not None:
-        plain = masks / key[0] / key[1]
-        mask_folders = [
-            f for f in (masks / place, plain, masks / place / MASKS, plain / MASKS) if f.is_dir()
-        ]
-    return SourceInstance(
-        folder=f"{place}/{IMAGES}",
-        frames=frames,
-        masks=tuple(str(folder) for folder in mask_folders),
-        class_folder=key[0],
-        is_validation=held_out(*key, share),
-    )
+def _places(root: Path) -> Iterator[tuple[tuple[str, str], str]]:
+    """(class, instance) and folder of every instance that has images."""
+    for part in parts(root):
+        for name in folders(root / part, root):
+            for instance in folders(root / part / name, root):
+                place = f"{part}{name}/{instance}"
+                if (root / place / IMAGES).is_dir():
+                    check_inside(root / place / IMAGES, root)
+                    yield (name, instance), place
+
+
+def _mask_folders(
+    masks: Path | None, place: str, key: tuple[str, str], own: list[Path]
+) -> list[Path]:
+    if masks is None:
+        return own
+    plain = masks / key[0] / key[1]
+    separate = (masks / place, plain, masks / place / MASKS, plain / MASKS)
+    return [*dict.fromkeys(folder for folder in separate if folder.is_dir()), *own]

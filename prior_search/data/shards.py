@@ -120,7 +120,7 @@ def content_fingerprint(images: np.ndarray, *columns: np.ndarray) -> str:
     """First 16 hexadecimal digits of the SHA-256 of the columns, in the order of ``Shard``."""
     digest = hashlib.sha256(json.dumps(images.shape).encode())
     for array in (images, *columns):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 
@@ -199,7 +199,7 @@ def _flat(columns: pa.RecordBatch, name: str, dtype: type, width: int) -> np.nda
         return np.empty(0, dtype)
     column = columns.column(name)
     if name == "image":
-        array = np.frombuffer(column.buffers()[-1] or b"", dtype)
+        array: np.ndarray = np.frombuffer(column.buffers()[-1] or b"", dtype)
     else:
         array = (column.flatten() if name in ("fovea", "labels") else column).to_numpy()
     if array.dtype != dtype or array.size != columns.num_rows * width:

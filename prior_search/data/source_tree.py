@@ -75,9 +75,8 @@ def folders(path: Path, root: Path) -> list[str]:
     """
     found = []
     for entry in _entries(path):
-        if entry.is_symlink():
-            if entry.is_dir():
-                check_inside(path / entry.name, root)
+        if entry.is_symlink() and entry.is_dir():
+            check_inside(path / entry.name, root)
         if entry.is_dir():
             found.append(entry.name)
     return sorted(found, key=os.fsencode)

@@ -46,7 +46,7 @@ class SetFolder:
         if address.scheme != "s3" or not address.netloc:
             raise RequestError(f"data must be a path or s3://bucket/folder, got {self.location}")
         if "@" in address.netloc:  # it would end up in records and logs
-            raise RequestError("credentials belong into the environment, not into an s3:// address")
+            raise RequestError("credentials belong in the environment, not in an address")
         try:
             self._files, root = fs.FileSystem.from_uri(self.location)
         except (OSError, ValueError, pa.ArrowException) as error:

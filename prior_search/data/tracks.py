@@ -92,7 +92,7 @@ def open_tracks(location: Path | str) -> ObjectTracks:
     Raises:
         RequestError: the set is missing, incomplete, of another format, or contradicts itself.
     """
-    path = local_copy(location) if is_remote(location) else Path(location)
+    path = local_copy(str(location)) if is_remote(location) else Path(location)
     if not path.is_dir():
         shard = read_shard(path)
         return _join([shard], shard.fingerprint, str(path))
