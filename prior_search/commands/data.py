@@ -61,7 +61,8 @@ def convert(options: argparse.Namespace) -> int:
         with _ConversionView(console) as view:
             manifest = conversion.run(options.workers or _cores(), view.show)
     except KeyboardInterrupt:
-        console.print(f"interrupted; finished shards are kept. Resume with:\n    {same_command()}")
+        console.print("interrupted; finished shards are kept. Resume with:")
+        console.print(f"    {same_command()}", soft_wrap=True, markup=False, highlight=False)
         return 130
     _show_set(console, options.dest, manifest)
     return 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Generator
+import types
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing.sharedctypes import Synchronized
@@ -71,9 +74,12 @@ def _in_parallel(
     context = multiprocessing.get_context("spawn")  # threads of the parent do not survive a fork
     stop, frames_done = context.Event(), context.Value("q", 0)
     waiting = iter(jobs)
-    with concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(stop, frames_done)
-    ) as pool:
+    with (
+        _hidden_main(),
+        concurrent.futures.ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_start_worker, initargs=(stop, frames_done)
+        ) as pool,
+    ):
         try:
             running = {pool.submit(_make, job) for job in islice(waiting, 2 * workers)}
             while running:
@@ -87,6 +93,20 @@ def _in_parallel(
         finally:
             stop.set()  # else leaving the pool waits until its shards are finished
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Start processes that do not import the program again, which they need nothing of.
+
+    The command line brings optimizer, tracking and plots along: 4 s and 440 MB per worker.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _start_worker(stop: Event, frames_done: Synchronized[int]) -> None:

@@ -113,43 +113,44 @@ def test_a_stopped_conversion_keeps_its_shards_and_ends_alike(
     assert content(tmp_path / "set") == content(tmp_path / "whole")
 
 
-def test_a_killed_conversion_leaves_no_set_and_is_resumed(
-    tmp_path: Path, make_mvimgnet: Make, convert: Convert
+SLOW_CONVERSION = """
+import sys, time
+from pathlib import Path
+from prior_search.data import conversion_plan as planning
+from prior_search.data.conversion import Conversion
+
+if __name__ == "__main__":
+    split = planning._shards
+    planning._shards = lambda instances, most: split(instances, 9)
+    request = planning.ConversionRequest(source=Path(sys.argv[1]), size=16)
+    Conversion(planning.make_plan(request), sys.argv[2], 0.01).run(2, lambda _: time.sleep(0.3))
+"""
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_killed_conversion_leaves_no_set_and_no_worker_and_is_resumed(
+    tmp_path: Path, download: Path, convert: Convert
 ) -> None:
-    source = make_mvimgnet(tmp_path / "mv", instances=20, frames=4)
-    script = (
-        "import sys, time; from prior_search.data import conversion_workers, shard_job\n"
-        "from prior_search.data import conversion_plan as planning\n"
-        "from prior_search.data.conversion import Conversion\n"
-        "split = planning._shards\n"
-        "planning._shards = lambda instances, most: split(instances, 16)\n"
-        "if __name__ == '__main__':\n"
-        "    from pathlib import Path\n"
-        "    r = planning.ConversionRequest(source=Path(sys.argv[1]), size=16)\n"
-        "    slow = lambda p: time.sleep(0.05)\n"
-        "    Conversion(planning.make_plan(r), sys.argv[2], 0.01).run(1, slow)\n"
-    )
-    (tmp_path / "run.py").write_text(script)
     dest = tmp_path / "set"
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "run.py"), str(source), str(dest)],
+        [sys.executable, "-c", SLOW_CONVERSION, str(download), str(dest)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
     )
-    while len(list((dest / "shards").glob("*.json"))) < 2:
+    while not list(dest.glob("shards/*.json")):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()  # returns when the last worker has closed the output
     assert not (dest / "manifest.json").exists()
-    (dest / "00009.arrow.partial").write_bytes(b"half a shard")
-    with pytest.MonkeyPatch.context() as patch:
-        split = planning._shards
-        patch.setattr(planning, "_shards", lambda instances, _: split(instances, 16))
-        convert(source, tmp_path / "whole")
-        resumed: list[int] = []
-        convert(source, dest, progress=lambda p: resumed.append(p.resumed))
-    assert resumed[0] >= 32
+    with pytest.raises(RequestError, match="is no finished data set"):
+        open_tracks(dest)
+    (dest / "00007.arrow.partial").write_bytes(b"half a shard")
+    resumed: list[int] = []
+    convert(download, dest, progress=lambda p: resumed.append(p.resumed))
+    assert resumed[0] >= 9
+    convert(download, tmp_path / "whole")
     assert content(dest) == content(tmp_path / "whole")
 
 

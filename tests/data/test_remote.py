@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import fs
+
+from prior_search.data import conversion_plan as planning
+from prior_search.data import open_tracks
+from prior_search.data.conversion import ConversionProgress
+from prior_search.data.manifest import Manifest
+from prior_search.data.remote import local_copy
+from prior_search.data.storage import SetFolder
+from prior_search.data.verification import verify_set
+from prior_search.errors import RequestError
+
+Make = Callable[..., Path]
+Convert = Callable[..., Manifest]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Host and port of an s3 store on loopback, with the bucket ``sets``."""
+    pytest.importorskip("moto")
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while True:
+            assert process.poll() is None
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def bucket(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Addresses of folders in an own bucket; the cache is in the test's folder."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "cache"))
+    name = f"b{abs(hash(str(tmp_path))) % 10**9}"
+    store = fs.S3FileSystem(
+        endpoint_override=server, scheme="http", region="us-east-1", allow_bucket_creation=True
+    )
+    store.create_dir(name)
+    query = f"endpoint_override={server}&scheme=http&region=us-east-1"
+    return lambda folder: f"s3://{name}/{folder}?{query}"
+
+
+def test_a_set_in_a_bucket_is_converted_resumed_checked_and_trained_on(
+    tmp_path: Path, make_mvimgnet: Make, convert: Convert, bucket: Callable[[str], str]
+) -> None:
+    source = make_mvimgnet(tmp_path / "mv", own_masks=True)
+    here = convert(source, tmp_path / "here")
+    there = convert(source, bucket("mv"))
+    assert there.shards == here.shards
+    assert SetFolder(bucket("mv")).names() == [
+        "broken.csv",
+        "manifest.json",
+        "shards/00000.arrow",
+    ]
+    again = convert(source, bucket("mv"), progress=lambda _: pytest.fail("converted twice"))
+    assert again == there
+    with pytest.raises(RequestError, match="size was 16, now 8"):
+        convert(source, bucket("mv"), size=8)
+    assert [found for _, found in verify_set(SetFolder(bucket("mv")))] == [[]]
+    remote, local = open_tracks(bucket("mv")), open_tracks(tmp_path / "here")
+    assert remote.fingerprint == local.fingerprint
+    frames = np.arange(72)
+    np.testing.assert_array_equal(remote.gather(frames), local.gather(frames))
+    assert (tmp_path / "cache" / "sets" / local.fingerprint / "manifest.json").exists()
+
+
+def test_a_conversion_into_a_bucket_goes_on_after_a_stop(
+    tmp_path: Path,
+    make_mvimgnet: Make,
+    convert: Convert,
+    bucket: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    split = planning._shards
+    monkeypatch.setattr(planning, "_shards", lambda instances, _: split(instances, 24))
+    source = make_mvimgnet(tmp_path / "mv")
+
+    def stop(progress: ConversionProgress) -> None:
+        if progress.done > 30:
+            raise StopAsyncIteration
+
+    with pytest.raises(StopAsyncIteration):
+        convert(source, bucket("mv"), progress=stop)
+    assert "manifest.json" not in SetFolder(bucket("mv")).names()
+    with pytest.raises(RequestError, match="is no finished data set"):
+        open_tracks(bucket("mv"))
+    resumed: list[int] = []
+    manifest = convert(source, bucket("mv"), progress=lambda p: resumed.append(p.resumed))
+    assert set(resumed) == {24}
+    assert manifest.shards == convert(source, tmp_path / "here").shards
+
+
+def test_the_cache_is_filled_once_and_only_with_what_the_manifest_says(
+    tmp_path: Path, make_mvimgnet: Make, convert: Convert, bucket: Callable[[str], str]
+) -> None:
+    convert(make_mvimgnet(tmp_path / "mv"), bucket("mv"))
+    path = local_copy(bucket("mv"))
+    shard = path / "shards" / "00000.arrow"
+    written = shard.stat().st_mtime_ns
+    assert local_copy(bucket("mv")) == path
+    assert shard.stat().st_mtime_ns == written
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:100])  # a download that was cut off
+    (path / "manifest.json").unlink()
+    local_copy(bucket("mv"))
+    assert shard.read_bytes() == whole
+    shard.unlink()
+    remote = SetFolder(bucket("mv"))
+    (tmp_path / "bad").write_bytes(whole[:-1] + b"x")
+    remote.put(tmp_path / "bad", "shards/00000.arrow")
+    with pytest.raises(RequestError, match=r"shards/00000\.arrow of s3://.* is damaged: SHA-256"):
+        local_copy(bucket("mv"))
+    assert not shard.exists()
+    assert [len(found) > 0 for _, found in verify_set(remote)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("gs://bucket/set", r"must be a path or s3://bucket/folder, got gs://"),
+        ("s3:///set", "must be a path or s3://bucket/folder"),
+        ("s3://key:secret@bucket/set", "credentials belong in the environment"),
+    ],
+)
+def test_other_addresses_are_refused(location: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        open_tracks(location)
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket: Callable[[str], str]) -> None:
+    with pytest.raises(RequestError, match="s3://nowhere/set"):
+        open_tracks(bucket("set").replace(bucket("").split("/")[2], "nowhere"))
