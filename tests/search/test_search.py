@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import qmc
 
 from prior_search.errors import SurrogateFitError
@@ -18,8 +20,9 @@ from prior_search.search import (
     Suggestion,
     TwoStageOptimizer,
 )
-from prior_search.search.acquisition import Feasibility
-from prior_search.search.gp import Surrogate, TargetScale, good_spread
+from prior_search.search.feasibility import PRIOR_LOGIT, PRIOR_SD, Feasibility
+from prior_search.search.surrogate import Surrogate
+from prior_search.search.targets import TargetScale, good_spread
 
 SPACE = SearchSpace(
     parameters=(
@@ -262,9 +265,21 @@ def test_targets_are_linear_below_the_median_and_compressed_above() -> None:
         assert scale.slope(t) == pytest.approx(slope, rel=1e-5)
 
 
-def test_feasibility_has_the_value_by_hand_and_forgets_with_distance() -> None:
-    feasibility = Feasibility([[0.0], [0.0]], [True, False])
-    near = float(feasibility.probability(torch.tensor([[0.0]], dtype=torch.double)))
-    assert near == pytest.approx((1 + 1) / (1 + 2))
-    far = float(feasibility.probability(torch.tensor([[5.0]], dtype=torch.double)))
-    assert far == pytest.approx(1.0)
+def test_feasibility_is_the_mode_by_hand_for_one_run() -> None:
+    """One diverged run: its logit f has f = m + s² (0 - sigmoid(f))."""
+    feasibility = Feasibility([[0.5]], [True])
+    f = brentq(lambda f: f - PRIOR_LOGIT + PRIOR_SD**2 * expit(f), -20, 20)
+    p = expit(f)
+    variance = PRIOR_SD**2 - PRIOR_SD**4 / (PRIOR_SD**2 + 1 / (p * (1 - p)))
+    expected = expit(f / math.sqrt(1 + math.pi * variance / 8))
+    assert float(feasibility.probability(np.array([[0.5]]))[0]) == pytest.approx(expected)
+
+
+def test_feasibility_forgets_with_distance_and_is_certain_without_a_failure() -> None:
+    feasibility = Feasibility([[0.0], [0.1], [0.9]], [True, True, False])
+    near, far, beyond = feasibility.probability(np.array([[0.0], [0.9], [50.0]]))
+    assert near < 0.35
+    assert far > 0.75
+    prior = expit(PRIOR_LOGIT / math.sqrt(1 + math.pi * PRIOR_SD**2 / 8))
+    assert beyond == pytest.approx(prior)
+    assert Feasibility([[0.5]], [False]).probability(np.array([[0.5]]))[0] == 1.0

@@ -1,0 +1,159 @@
+"""The surrogate: from runs and their objectives to a posterior of the noiseless long horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prior_search.errors import SurrogateFitError
+from prior_search.search.gp import Posterior, Rows, fit, inverse_of, prior_of
+from prior_search.search.kernel import Layout
+from prior_search.search.targets import TargetScale, good_spread
+
+LONG, SHORT = 0, 1  # fidelities; higher ones are the horizons of other studies
+MAX_FIT_ROWS = 200  # hyperparameters are fitted to so many rows; the posterior takes all
+DEGREES = 4.0  # of freedom of the Student t noise
+ROBUST_ROUNDS = 0  # of reweighting runs by how far they are from the posterior
+
+
+class Surrogate:
+    """A Gaussian process fitted to runs, with its target scales.
+
+    Args:
+        points: of runs, [n, d], repeated where a configuration was run with several seeds.
+        fidelities: 0 for long, 1 for short, more for other studies, [n].
+        values: objectives, [n], to minimize.
+        previous: hyperparameters of an earlier fit, as one more starting point.
+        is_fitted: take ``previous`` as it is.
+
+    Raises:
+        SurrogateFitError: the fit failed.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[Sequence[float]],
+        fidelities: Sequence[int],
+        values: Sequence[float],
+        previous: Sequence[float] | None = None,
+        *,
+        is_fitted: bool = False,
+    ) -> None:
+        y = np.asarray(values, dtype=float)
+        if not np.isfinite(y).all():
+            raise SurrogateFitError(f"observations must be finite, got {y[~np.isfinite(y)]}")
+        s = np.asarray(fidelities, dtype=int)
+        x = np.asarray(points, dtype=float)
+        self._scales = target_scales(s, y)
+        target = np.empty_like(y)
+        for fidelity, scale in self._scales.items():
+            target[s == fidelity] = scale.forward(y[s == fidelity])
+        self.layout = Layout(dimension=x.shape[1], num_fidelities=max(2, int(s.max()) + 1))
+        self._runs = _Runs(x, s, target)
+        fits = previous is not None and len(previous) == self.layout.size
+        earlier = np.asarray(previous, dtype=float) if fits else None
+        self.theta = earlier if is_fitted and earlier is not None else self._fit(earlier)
+        self.posterior = self._robust()
+
+    @property
+    def noise_sd(self) -> float:
+        """Standard deviation of one long run's target."""
+        return float(np.sqrt(self.posterior.covariance.noise[LONG]))
+
+    def predict(self, points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+        """Posterior mean and standard deviation of the noiseless long-horizon objective.
+
+        In the units of the objective; the mean is the image of the target's mean, so in the
+        compressed half it is a median, and the deviation is first order.
+        """
+        mean, sd = self.posterior.marginal(np.asarray(points, dtype=float))
+        scale = self._scales[LONG]
+        return [
+            (scale.backward(m), s * scale.slope(m))
+            for m, s in zip(mean.tolist(), sd.tolist(), strict=True)
+        ]
+
+    # --- inside
+
+    def _fit(self, earlier: np.ndarray | None) -> np.ndarray:
+        rows = self._runs.rows(np.ones(self._runs.count))
+        rows = rows.take(_fit_rows(rows))
+        middle, _ = prior_of(self.layout)
+        wiggly = middle.copy()
+        wiggly[self.layout.latent] -= 1.0
+        wiggly[self.layout.noise] -= 1.0
+        starts = [middle, wiggly]
+        if earlier is not None:
+            starts.insert(0, earlier)
+        return fit(rows, self.layout, starts)
+
+    def _robust(self) -> Posterior:
+        """The posterior under Student t noise, by expectation maximization over run weights."""
+        weights = np.ones(self._runs.count)
+        posterior = Posterior(self._runs.rows(weights), self.layout, self.theta)
+        for _ in range(ROBUST_ROUNDS):
+            squared = self._runs.expected_squares(posterior)
+            noise = posterior.covariance.noise[self._runs.s]
+            weights = (DEGREES + 1.0) / (DEGREES + squared / noise)
+            posterior = Posterior(self._runs.rows(weights), self.layout, self.theta)
+        return posterior
+
+
+class _Runs:
+    """Runs, and which of them are replicates of one configuration at one fidelity."""
+
+    def __init__(self, x: np.ndarray, s: np.ndarray, target: np.ndarray) -> None:
+        keys = np.column_stack([x, s])
+        _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # in order of first appearance
+        self.group = np.argsort(order)[group.ravel()]
+        self.x, self.s = x, s
+        self._first, self._target = first[order], target
+
+    @property
+    def count(self) -> int:
+        """Number of runs."""
+        return len(self._target)
+
+    def rows(self, weights: np.ndarray) -> Rows:
+        """One row per configuration and fidelity, its target a weighted mean over replicates."""
+        total = np.bincount(self.group, weights)
+        mean = np.bincount(self.group, weights * self._target) / total
+        return Rows(self.x[self._first], self.s[self._first], mean, total)
+
+    def expected_squares(self, posterior: Posterior) -> np.ndarray:
+        """Posterior expectation of the squared noise of every run, [n]."""
+        rows = posterior.rows
+        noise = posterior.covariance.noise[rows.s] / rows.runs
+        fitted = rows.y - noise * posterior.alpha  # K = signal + noise, so this is the mean
+        variance = noise - noise * noise * np.diag(inverse_of(posterior.factor))
+        gap = self._target - fitted[self.group]
+        squares: np.ndarray = gap * gap + np.maximum(variance, 0.0)[self.group]
+        return squares
+
+
+def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:
+    """Scales by fidelity: own medians; long and short share the spread of the more frequent.
+
+    The long runs crowd around the optimum later, so that their own spread would shrink.
+    """
+    short, long = s == SHORT, s == LONG
+    pair = y[short] if short.sum() > long.sum() else y[long]
+    spread = good_spread(pair if len(pair) else y)
+    scales = {}
+    for fidelity in sorted({LONG, SHORT, *s.tolist()}):
+        chosen = y[s == fidelity]
+        own = spread if fidelity <= SHORT else good_spread(chosen)
+        scales[fidelity] = TargetScale.of(chosen if len(chosen) else y, own)
+    return scales
+
+
+def _fit_rows(rows: Rows) -> np.ndarray:
+    """At most ``MAX_FIT_ROWS``: the lowest half of them, and of the others evenly many."""
+    if len(rows.y) <= MAX_FIT_ROWS:
+        return np.arange(len(rows.y))
+    order = np.lexsort((rows.y, rows.s))  # long runs first, good ones before bad ones
+    low, rest = order[: MAX_FIT_ROWS // 2], order[MAX_FIT_ROWS // 2 :]
+    picked = np.linspace(0, len(rest) - 1, MAX_FIT_ROWS - len(low)).round().astype(int)
+    return np.sort(np.concatenate([low, rest[picked]]))
