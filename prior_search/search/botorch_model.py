@@ -14,7 +14,7 @@ from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from torch import Tensor
 
 from prior_search.search.gp import JITTER
-from prior_search.search.kernel import OFFSET_SD, Covariance
+from prior_search.search.kernel import ADDITIVE, OFFSET_SD, Covariance
 from prior_search.search.surrogate import Surrogate
 
 
@@ -28,6 +28,9 @@ class _AutoregressiveKernel(Kernel):
         dimension = len(covariance.length)
         self.latent = MaternKernel(nu=2.5, ard_num_dims=dimension)
         self.latent.lengthscale = torch.tensor(covariance.length)
+        self.effects = torch.nn.ModuleList(MaternKernel(nu=2.5) for _ in range(dimension))
+        for effect, length in zip(self.effects, covariance.length, strict=True):
+            effect.lengthscale = torch.tensor([length])
         self.discrepancy = MaternKernel(nu=2.5, ard_num_dims=dimension)
         self.discrepancy.lengthscale = torch.tensor(covariance.own_length)
 
@@ -37,7 +40,12 @@ class _AutoregressiveKernel(Kernel):
         if not diag:
             s1, s2 = s1.unsqueeze(-1), s2.unsqueeze(-2)
         x1, x2 = x1[..., :-1], x2[..., :-1]
-        shared = self._rho[s1] * self._rho[s2] * self.latent.forward(x1, x2, diag=diag)
+        latent = (1.0 - ADDITIVE) * self.latent.forward(x1, x2, diag=diag)
+        for k, effect in enumerate(self.effects):
+            one = slice(k, k + 1)
+            effect_value = effect.forward(x1[..., one], x2[..., one], diag=diag)
+            latent = latent + ADDITIVE / len(self.effects) * effect_value
+        shared = self._rho[s1] * self._rho[s2] * latent
         same = (s1 == s2).double()
         own = same * self._share[s1] ** 2 * self.discrepancy.forward(x1, x2, diag=diag)
         return self._variance * (shared + own) + OFFSET_SD**2 * same

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import linalg, optimize
 
 from prior_search.errors import SurrogateFitError
-from prior_search.search.kernel import OFFSET_SD, Covariance, Layout, Matern, matern
+from prior_search.search.kernel import OFFSET_SD, Covariance, Latent, Layout, Matern, matern
 
 JITTER = 1e-8  # added to variances of the targets, which are of order 1
 LOG_LENGTH_BOUNDS = (math.log(0.03), math.log(30.0))
@@ -29,7 +29,7 @@ LATENT = (0.0, 0.8)  # log length scales, at d = 1
 DISCREPANCY = (0.4, 0.5)
 SCALE = (0.0, 0.7)
 RHO = (1.0, 0.3)
-SHARE = (math.log(0.5), 0.7)
+SHARE = (math.log(0.8), 0.7)
 NOISE = (-3.5, 1.5)  # log variances
 
 
@@ -78,7 +78,7 @@ class _Terms(NamedTuple):
     """Parts of the covariance of the rows for one theta."""
 
     covariance: Covariance
-    latent: Matern
+    latent: Latent
     gaps: np.ndarray  # [d, n, n]: squared distances in units of the length scales of g
     own: list[tuple[Matern, np.ndarray]]  # per fidelity from 1 on: delta, and its distances
     signal: np.ndarray  # [n, n]
@@ -120,7 +120,7 @@ class Evidence:
 
     def _terms(self, c: Covariance) -> _Terms:
         gaps = self._gaps / (c.length**2)[:, None, None]
-        latent = matern(gaps.sum(0))
+        latent = Latent.of(gaps)
         rho = c.rho[self._rows.s]
         signal = c.variance * np.outer(rho, rho) * latent.value
         own = []

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+ADDITIVE = 0.5  # share of the variance of g that is a sum of main effects
 OFFSET_SD = 0.5  # of a fidelity's level, in units of the targets
 ROOT5 = math.sqrt(5.0)
 
@@ -96,6 +97,34 @@ def matern(squared: np.ndarray) -> Matern:
     return Matern((1.0 + r + r * r / 3.0) * decay, (5.0 / 3.0) * (1.0 + r) * decay)
 
 
+class Latent(NamedTuple):
+    """k_g: a share of main effects, one Matern-5/2 per parameter, and one over all of them."""
+
+    joint: Matern
+    single: list[Matern]
+
+    @classmethod
+    def of(cls, scaled: np.ndarray) -> Latent:
+        """Of squared scaled distances by parameter, [d, n, m]."""
+        return cls(matern(scaled.sum(0)), [matern(gaps) for gaps in scaled] if ADDITIVE else [])
+
+    @property
+    def value(self) -> np.ndarray:
+        """[n, m], 1 at distance 0."""
+        total = (1.0 - ADDITIVE) * self.joint.value
+        for effect in self.single:
+            total = total + ADDITIVE / len(self.single) * effect.value
+        return total
+
+    def by_log_length(self, weight: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+        """Sum of weight · dk/dlog length, [d], for squared distances ``scaled`` [d, n, m]."""
+        gradient = (1.0 - ADDITIVE) * self.joint.by_log_length(weight, scaled)
+        for k, effect in enumerate(self.single):
+            share = ADDITIVE / len(self.single)
+            gradient[k] += share * effect.by_log_length(weight, scaled[k : k + 1])[0]
+        return gradient
+
+
 class Covariance:
     """Covariances between rows for one theta.
 
@@ -115,7 +144,7 @@ class Covariance:
 
     def between(self, x: np.ndarray, s: np.ndarray, z: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Rows x [n, d], s [n] against z [m, d], t [m] -> [n, m]."""
-        latent = matern(squared_distances(x / self.length, z / self.length)).value
+        latent = Latent.of(gaps_by_parameter(x / self.length, z / self.length)).value
         covariance = self.variance * np.outer(self.rho[s], self.rho[t]) * latent
         for fidelity in range(1, self.layout.num_fidelities):
             rows, columns = np.flatnonzero(s == fidelity), np.flatnonzero(t == fidelity)
@@ -134,10 +163,13 @@ class Covariance:
         return self.variance + OFFSET_SD**2
 
 
+def gaps_by_parameter(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Squared distances of rows along each coordinate, [n, d] and [m, d] -> [d, n, m]."""
+    difference: np.ndarray = x.T[:, :, None] - z.T[:, None, :]
+    return difference * difference
+
+
 def squared_distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Squared distances of rows, [n, d] and [m, d] -> [n, m]."""
-    total = np.zeros((len(x), len(z)))
-    for k in range(x.shape[1]):
-        difference = x[:, k, None] - z[None, :, k]
-        total += difference * difference
+    total: np.ndarray = gaps_by_parameter(x, z).sum(0)
     return total

@@ -14,6 +14,7 @@ from prior_search.search.targets import TargetScale, good_spread
 LONG, SHORT = 0, 1  # fidelities; higher ones are the horizons of other studies
 MAX_FIT_ROWS = 200  # hyperparameters are fitted to so many rows; the posterior takes all
 DEGREES = 4.0  # of freedom of the Student t noise
+REFIT = True
 ROBUST_ROUNDS = 0  # of reweighting runs by how far they are from the posterior
 
 
@@ -53,8 +54,7 @@ class Surrogate:
         self._runs = _Runs(x, s, target)
         fits = previous is not None and len(previous) == self.layout.size
         earlier = np.asarray(previous, dtype=float) if fits else None
-        self.theta = earlier if is_fitted and earlier is not None else self._fit(earlier)
-        self.posterior = self._robust()
+        self._condition(earlier if is_fitted else None, earlier)
 
     @property
     def noise_sd(self) -> float:
@@ -74,11 +74,14 @@ class Surrogate:
             for m, s in zip(mean.tolist(), sd.tolist(), strict=True)
         ]
 
+    def objectives(self, targets: np.ndarray) -> tuple[float, ...]:
+        """Long-horizon targets in the units of the objective."""
+        return tuple(self._scales[LONG].backward(t) for t in targets.tolist())
+
     # --- inside
 
-    def _fit(self, earlier: np.ndarray | None) -> np.ndarray:
-        rows = self._runs.rows(np.ones(self._runs.count))
-        rows = rows.take(_fit_rows(rows))
+    def _fit(self, weights: np.ndarray, earlier: np.ndarray | None) -> np.ndarray:
+        rows = self._runs.rows(weights)
         middle, _ = prior_of(self.layout)
         wiggly = middle.copy()
         wiggly[self.layout.latent] -= 1.0
@@ -86,18 +89,22 @@ class Surrogate:
         starts = [middle, wiggly]
         if earlier is not None:
             starts.insert(0, earlier)
-        return fit(rows, self.layout, starts)
+        return fit(rows.take(_fit_rows(rows)), self.layout, starts)
 
-    def _robust(self) -> Posterior:
-        """The posterior under Student t noise, by expectation maximization over run weights."""
+    def _condition(self, given: np.ndarray | None, earlier: np.ndarray | None) -> None:
+        """Fit under Student t noise, by expectation maximization over weights of the runs."""
         weights = np.ones(self._runs.count)
-        posterior = Posterior(self._runs.rows(weights), self.layout, self.theta)
+        theta = self._fit(weights, earlier) if given is None else given
         for _ in range(ROBUST_ROUNDS):
+            posterior = Posterior(self._runs.rows(weights), self.layout, theta)
             squared = self._runs.expected_squares(posterior)
             noise = posterior.covariance.noise[self._runs.s]
             weights = (DEGREES + 1.0) / (DEGREES + squared / noise)
-            posterior = Posterior(self._runs.rows(weights), self.layout, self.theta)
-        return posterior
+            if given is None and REFIT:
+                rows = self._runs.rows(weights)
+                theta = fit(rows.take(_fit_rows(rows)), self.layout, [theta])
+        self.theta = theta
+        self.posterior = Posterior(self._runs.rows(weights), self.layout, theta)
 
 
 class _Runs:

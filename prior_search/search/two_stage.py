@@ -112,6 +112,14 @@ class TwoStageOptimizer:
         """
         return Leaders(self.history, self._stages.fixed).recommend()
 
+    def believed(self) -> dict[int, tuple[float, float]]:
+        """Posterior mean and deviation of every configuration measured at the long horizon.
+
+        Raises:
+            ValueError: there is none.
+        """
+        return Leaders(self.history, self._stages.fixed).believed
+
     # --- what a user may change on the way
 
     def enqueue(self, values: Mapping[str, float]) -> None:

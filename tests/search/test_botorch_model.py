@@ -88,6 +88,6 @@ def test_noisy_improvement_is_botorchs_given_leaders_and_pending_points() -> Non
         prune_baseline=False,
     )
     theirs = reference(at_long(points)[:, None, :]).detach().numpy()
-    likely = theirs > -7  # where 4096 samples see any improvement
+    likely = theirs > -5  # below, their smoothed maximum shows
     assert likely.sum() >= 3
     np.testing.assert_allclose(ours[likely], theirs[likely], atol=0.1)
