@@ -19,8 +19,7 @@ from prior_search.errors import SurrogateFitError
 from prior_search.search.kernel import OFFSET_SD, Covariance, Latent, Layout, Matern, matern
 
 JITTER = 1e-8  # added to variances of the targets, which are of order 1
-LOG_LENGTH_BOUNDS = (math.log(0.03), math.log(30.0))
-LOG_NOISE_BOUNDS = (math.log(1e-5), math.log(10.0))
+FARTHEST = 5.0  # that theta may be from its prior mean, in standard deviations
 MAX_ITERATIONS = 60
 FAILED = 1e10  # minus the log density where a covariance cannot be factored
 
@@ -163,10 +162,8 @@ def fit(rows: Rows, layout: Layout, starts: Sequence[np.ndarray]) -> np.ndarray:
         SurrogateFitError: from no starting point was a finite density reached.
     """
     objective = Evidence(rows, layout)
-    bounds: list[tuple[float | None, float | None]] = [(None, None)] * layout.size
-    bounds[layout.latent] = [LOG_LENGTH_BOUNDS] * layout.dimension
-    bounds[layout.discrepancy] = [LOG_LENGTH_BOUNDS] * layout.dimension
-    bounds[layout.noise] = [LOG_NOISE_BOUNDS] * layout.num_fidelities
+    mean, sd = prior_of(layout)
+    bounds = list(zip(mean - FARTHEST * sd, mean + FARTHEST * sd, strict=True))
     found = [
         optimize.minimize(
             objective,
