@@ -9,11 +9,13 @@ import numpy as np
 from scipy import linalg, special
 from scipy.stats import qmc
 
+from prior_search.search.evidence import JITTER
 from prior_search.search.feasibility import Feasibility
-from prior_search.search.gp import JITTER
+from prior_search.search.gp import Posterior
 from prior_search.search.surrogate import Surrogate
 
 NUM_SAMPLES = 64  # of the joint posterior at the leaders and pending points, quasi-random
+MIN_SAMPLES = 16  # for each of several hyperparameters
 MAX_LEADERS = 16  # evaluated points that may hold the best value
 NUM_CANDIDATES = 512  # points of the first look at the cube
 NUM_SURVIVORS = 8  # that are followed up
@@ -45,7 +47,7 @@ class NoisyImprovement:
     samples. Conditioning on a sample moves the mean only, so all share one factorization.
 
     Args:
-        surrogate: what is believed.
+        posterior: what is believed.
         leaders: evaluated points, [l, d].
         pending: points under way, [p, d].
         rng: of the samples.
@@ -54,13 +56,13 @@ class NoisyImprovement:
 
     def __init__(
         self,
-        surrogate: Surrogate,
+        posterior: Posterior,
         leaders: np.ndarray,
         pending: np.ndarray,
         rng: np.random.Generator,
         num_samples: int = NUM_SAMPLES,
     ) -> None:
-        self._posterior = surrogate.posterior
+        self._posterior = posterior
         self._base = np.concatenate([leaders, pending])
         mean, covariance = self._posterior.joint(self._base)
         size = len(self._base)
@@ -103,10 +105,14 @@ def maximize_improvement(
     means = surrogate.posterior.mean(known)
     leaders = known[np.argsort(means, kind="stable")[:MAX_LEADERS]]
     waiting = np.asarray(pending, dtype=float).reshape(-1, known.shape[1])
-    improvement = NoisyImprovement(surrogate, leaders, waiting, cube.rng)
+    members = surrogate.posterior.posteriors
+    samples = max(MIN_SAMPLES, NUM_SAMPLES // len(members))
+    each = [NoisyImprovement(p, leaders, waiting, cube.rng, samples) for p in members]
 
     def score(points: np.ndarray) -> np.ndarray:
-        return improvement(points) + np.log(feasibility.probability(points))
+        values = special.logsumexp([improvement(points) for improvement in each], axis=0)
+        total: np.ndarray = values - math.log(len(each))
+        return total + np.log(feasibility.probability(points))
 
     return cube.maximize(score, leaders)
 

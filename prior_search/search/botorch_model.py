@@ -13,7 +13,7 @@ from gpytorch.kernels import Kernel, MaternKernel
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from torch import Tensor
 
-from prior_search.search.gp import JITTER
+from prior_search.search.evidence import JITTER
 from prior_search.search.kernel import ADDITIVE, OFFSET_SD, Covariance
 from prior_search.search.surrogate import Surrogate
 
@@ -57,7 +57,7 @@ class HorizonGP(gpytorch.models.ExactGP, GPyTorchModel):
     _num_outputs = 1
 
     def __init__(self, surrogate: Surrogate) -> None:
-        posterior = surrogate.posterior
+        posterior = surrogate.posterior.best
         rows, covariance = posterior.rows, posterior.covariance
         fidelity = torch.tensor(rows.s, dtype=torch.double)[:, None]
         inputs = torch.cat([torch.tensor(rows.x), fidelity], dim=1)

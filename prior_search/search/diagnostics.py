@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 from scipy.stats import qmc
 
-from prior_search.search.gp import inverse_of
+from prior_search.search.evidence import inverse_of
 from prior_search.search.two_stage import TwoStageOptimizer
 
 NUM_BASE = 1024  # Sobol points of each of the two samples that importances are estimated from
@@ -123,7 +123,7 @@ def leave_one_out(optimizer: TwoStageOptimizer) -> LeaveOneOut:
 
     Replicates of a configuration are left out together.
     """
-    posterior = optimizer.history.fit()[0].posterior
+    posterior = optimizer.history.fit()[0].posterior.best
     precision = np.diag(inverse_of(posterior.factor))
     residuals = posterior.alpha / np.sqrt(precision)
     density = -0.5 * residuals**2 + 0.5 * np.log(precision) - 0.5 * math.log(2.0 * math.pi)

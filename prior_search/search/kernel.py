@@ -79,22 +79,23 @@ class Layout:
 
 
 class Matern(NamedTuple):
-    """Matern-5/2 between rows, and what its gradient needs."""
+    """Matern-5/2 between pairs of rows, in any shape, and what its gradient needs."""
 
-    value: np.ndarray  # [n, m]
-    radial: np.ndarray  # [n, m]: minus the derivative by half the squared distance
+    value: np.ndarray
+    radial: np.ndarray  # minus the derivative by half the squared distance
 
     def by_log_length(self, weight: np.ndarray, scaled: np.ndarray) -> np.ndarray:
-        """Sum of weight · dk/dlog length, [d], for squared distances ``scaled`` [d, n, m]."""
-        product: np.ndarray = scaled.reshape(len(scaled), -1) @ (weight * self.radial).ravel()
+        """Sum over P pairs of weight [P] · dk/dlog length, for squared distances [d, P] -> [d]."""
+        product: np.ndarray = scaled @ (weight * self.radial)
         return product
 
 
 def matern(squared: np.ndarray) -> Matern:
-    """Matern-5/2 of squared scaled distances r² [n, m]."""
+    """Matern-5/2 of squared scaled distances r²."""
     r = ROOT5 * np.sqrt(squared)
     decay = np.exp(-r)
-    return Matern((1.0 + r + r * r / 3.0) * decay, (5.0 / 3.0) * (1.0 + r) * decay)
+    linear = (1.0 + r) * decay
+    return Matern(linear + squared * (decay * (5.0 / 3.0)), linear * (5.0 / 3.0))
 
 
 class Latent(NamedTuple):
@@ -105,19 +106,19 @@ class Latent(NamedTuple):
 
     @classmethod
     def of(cls, scaled: np.ndarray) -> Latent:
-        """Of squared scaled distances by parameter, [d, n, m]."""
+        """Of squared scaled distances by parameter, [d, ...]."""
         return cls(matern(scaled.sum(0)), [matern(gaps) for gaps in scaled] if ADDITIVE else [])
 
     @property
     def value(self) -> np.ndarray:
-        """[n, m], 1 at distance 0."""
+        """Correlations; 1 at distance 0."""
         total = (1.0 - ADDITIVE) * self.joint.value
         for effect in self.single:
             total = total + ADDITIVE / len(self.single) * effect.value
         return total
 
     def by_log_length(self, weight: np.ndarray, scaled: np.ndarray) -> np.ndarray:
-        """Sum of weight · dk/dlog length, [d], for squared distances ``scaled`` [d, n, m]."""
+        """Sum over P pairs of weight [P] · dk/dlog length, for squared distances [d, P] -> [d]."""
         gradient = (1.0 - ADDITIVE) * self.joint.by_log_length(weight, scaled)
         for k, effect in enumerate(self.single):
             share = ADDITIVE / len(self.single)

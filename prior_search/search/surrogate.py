@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from prior_search.errors import SurrogateFitError
-from prior_search.search.gp import Posterior, Rows, fit, inverse_of, prior_of
+from prior_search.search.ensemble import NUM_MEMBERS, Mixture, members
+from prior_search.search.evidence import Rows, prior_of
+from prior_search.search.gp import Posterior, fit
 from prior_search.search.kernel import Layout
 from prior_search.search.targets import TargetScale, good_spread
 
 LONG, SHORT = 0, 1  # fidelities; higher ones are the horizons of other studies
-MAX_FIT_ROWS = 200  # hyperparameters are fitted to so many rows; the posterior takes all
-DEGREES = 4.0  # of freedom of the Student t noise
-REFIT = True
-ROBUST_ROUNDS = 0  # of reweighting runs by how far they are from the posterior
+MAX_AVERAGED_ROWS = 60  # more leave little doubt about hyperparameters
+MAX_FIT_ROWS = 100  # hyperparameters are fitted to so many rows; the posterior takes all
 
 
 class Surrogate:
@@ -51,15 +51,22 @@ class Surrogate:
         for fidelity, scale in self._scales.items():
             target[s == fidelity] = scale.forward(y[s == fidelity])
         self.layout = Layout(dimension=x.shape[1], num_fidelities=max(2, int(s.max()) + 1))
-        self._runs = _Runs(x, s, target)
-        fits = previous is not None and len(previous) == self.layout.size
-        earlier = np.asarray(previous, dtype=float) if fits else None
-        self._condition(earlier if is_fitted else None, earlier)
+        rows = averaged(x, s, target)
+        earlier = None
+        if previous is not None and len(previous) == self.layout.size:
+            earlier = np.asarray(previous, dtype=float)
+        if is_fitted and earlier is not None:
+            self.theta = earlier
+        else:
+            self.theta = self._fit(rows, earlier)
+        count = NUM_MEMBERS if len(rows.y) <= MAX_AVERAGED_ROWS else 0
+        thetas = members(rows, self.layout, self.theta, count)
+        self.posterior = Mixture([Posterior(rows, self.layout, t) for t in thetas])
 
     @property
     def noise_sd(self) -> float:
         """Standard deviation of one long run's target."""
-        return float(np.sqrt(self.posterior.covariance.noise[LONG]))
+        return float(np.sqrt(self.posterior.best.covariance.noise[LONG]))
 
     def predict(self, points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
         """Posterior mean and standard deviation of the noiseless long-horizon objective.
@@ -80,64 +87,23 @@ class Surrogate:
 
     # --- inside
 
-    def _fit(self, weights: np.ndarray, earlier: np.ndarray | None) -> np.ndarray:
-        rows = self._runs.rows(weights)
+    def _fit(self, rows: Rows, earlier: np.ndarray | None) -> np.ndarray:
         middle, _ = prior_of(self.layout)
         wiggly = middle.copy()
         wiggly[self.layout.latent] -= 1.0
         wiggly[self.layout.noise] -= 1.0
-        starts = [middle, wiggly]
-        if earlier is not None:
-            starts.insert(0, earlier)
+        starts = [middle, wiggly] if earlier is None else [earlier, middle, wiggly]
         return fit(rows.take(_fit_rows(rows)), self.layout, starts)
 
-    def _condition(self, given: np.ndarray | None, earlier: np.ndarray | None) -> None:
-        """Fit under Student t noise, by expectation maximization over weights of the runs."""
-        weights = np.ones(self._runs.count)
-        theta = self._fit(weights, earlier) if given is None else given
-        for _ in range(ROBUST_ROUNDS):
-            posterior = Posterior(self._runs.rows(weights), self.layout, theta)
-            squared = self._runs.expected_squares(posterior)
-            noise = posterior.covariance.noise[self._runs.s]
-            weights = (DEGREES + 1.0) / (DEGREES + squared / noise)
-            if given is None and REFIT:
-                rows = self._runs.rows(weights)
-                theta = fit(rows.take(_fit_rows(rows)), self.layout, [theta])
-        self.theta = theta
-        self.posterior = Posterior(self._runs.rows(weights), self.layout, theta)
 
-
-class _Runs:
-    """Runs, and which of them are replicates of one configuration at one fidelity."""
-
-    def __init__(self, x: np.ndarray, s: np.ndarray, target: np.ndarray) -> None:
-        keys = np.column_stack([x, s])
-        _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        order = np.argsort(first)  # in order of first appearance
-        self.group = np.argsort(order)[group.ravel()]
-        self.x, self.s = x, s
-        self._first, self._target = first[order], target
-
-    @property
-    def count(self) -> int:
-        """Number of runs."""
-        return len(self._target)
-
-    def rows(self, weights: np.ndarray) -> Rows:
-        """One row per configuration and fidelity, its target a weighted mean over replicates."""
-        total = np.bincount(self.group, weights)
-        mean = np.bincount(self.group, weights * self._target) / total
-        return Rows(self.x[self._first], self.s[self._first], mean, total)
-
-    def expected_squares(self, posterior: Posterior) -> np.ndarray:
-        """Posterior expectation of the squared noise of every run, [n]."""
-        rows = posterior.rows
-        noise = posterior.covariance.noise[rows.s] / rows.runs
-        fitted = rows.y - noise * posterior.alpha  # K = signal + noise, so this is the mean
-        variance = noise - noise * noise * np.diag(inverse_of(posterior.factor))
-        gap = self._target - fitted[self.group]
-        squares: np.ndarray = gap * gap + np.maximum(variance, 0.0)[self.group]
-        return squares
+def averaged(x: np.ndarray, s: np.ndarray, target: np.ndarray) -> Rows:
+    """One row per configuration and fidelity, its target the mean over its runs."""
+    keys = np.column_stack([x, s])
+    _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    runs = np.bincount(group.ravel()).astype(float)
+    mean = np.bincount(group.ravel(), target) / runs
+    order = np.argsort(first)  # as they came
+    return Rows(x[first][order], s[first][order], mean[order], runs[order])
 
 
 def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:

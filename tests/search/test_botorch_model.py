@@ -16,7 +16,7 @@ from scipy.optimize import approx_fprime
 
 from prior_search.search.acquisition import NoisyImprovement, log_improvement
 from prior_search.search.botorch_model import HorizonGP
-from prior_search.search.gp import Evidence, prior_of
+from prior_search.search.evidence import Evidence, prior_of
 from prior_search.search.surrogate import Surrogate
 
 
@@ -38,7 +38,7 @@ def test_posterior_is_that_of_gpytorch() -> None:
     surrogate = fitted()
     points = np.random.default_rng(0).random((7, 2))
     reference = HorizonGP(surrogate).posterior(at_long(points))
-    mean, covariance = surrogate.posterior.joint(points)
+    mean, covariance = surrogate.posterior.best.joint(points)
     np.testing.assert_allclose(mean, reference.mean[:, 0].detach(), atol=1e-7)
     expected = reference.distribution.covariance_matrix.detach()
     np.testing.assert_allclose(covariance, expected, atol=1e-7)
@@ -46,7 +46,7 @@ def test_posterior_is_that_of_gpytorch() -> None:
 
 def test_evidence_is_the_marginal_likelihood_of_gpytorch_times_the_prior() -> None:
     surrogate = fitted()
-    rows, layout = surrogate.posterior.rows, surrogate.layout
+    rows, layout = surrogate.posterior.best.rows, surrogate.layout
     model = HorizonGP(surrogate)
     model.train()
     likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
@@ -61,7 +61,7 @@ def test_evidence_is_the_marginal_likelihood_of_gpytorch_times_the_prior() -> No
 @pytest.mark.parametrize("fidelities", [2, 4])
 def test_gradient_of_the_evidence_is_its_slope(fidelities: int) -> None:
     surrogate = fitted(fidelities=fidelities)
-    evidence = Evidence(surrogate.posterior.rows, surrogate.layout)
+    evidence = Evidence(surrogate.posterior.best.rows, surrogate.layout)
     theta = surrogate.theta + 0.1 * np.random.default_rng(1).normal(size=surrogate.layout.size)
     slopes = approx_fprime(theta, lambda t: evidence(t)[0], 1e-6)
     np.testing.assert_allclose(evidence(theta)[1], slopes, atol=2e-3)
@@ -78,7 +78,9 @@ def test_noisy_improvement_is_botorchs_given_leaders_and_pending_points() -> Non
     surrogate = fitted(num_runs=12)
     rng = np.random.default_rng(5)
     leaders, pending, points = rng.random((4, 2)), rng.random((2, 2)), rng.random((6, 2))
-    ours = NoisyImprovement(surrogate, leaders, pending, np.random.default_rng(0), 4096)(points)
+    ours = NoisyImprovement(
+        surrogate.posterior.best, leaders, pending, np.random.default_rng(0), 4096
+    )(points)
     reference = qLogNoisyExpectedImprovement(
         HorizonGP(surrogate),
         at_long(leaders),

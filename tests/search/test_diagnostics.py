@@ -68,7 +68,7 @@ def test_slices_pass_through_the_recommendation_and_hold_the_truth(
 
 def test_leave_one_out_is_what_leaving_one_out_gives(finished: TwoStageOptimizer) -> None:
     found = leave_one_out(finished)
-    full = finished.history.fit()[0].posterior
+    full = finished.history.fit()[0].posterior.best
     for k in np.flatnonzero(full.rows.s == 0)[:4].tolist():
         others = np.arange(len(full.rows.y)) != k
         left = Posterior(full.rows.take(others), full.layout, full.theta)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -30,7 +31,9 @@ SPACE = SearchSpace(
         Parameter(name="prediction_weight", low=1e-2, high=1e1, scale="log"),
     )
 )
-PLAN = SearchPlan(stage1_trials=8, stage2_trials=8, confirm_trials=2, num_anchors=3)
+PLAN = SearchPlan(
+    stage1_trials=8, stage2_trials=8, confirm_trials=2, num_anchors=3, separated_below=0.0
+)
 
 
 def valley(point: tuple[float, ...], *, is_short: bool) -> float:
@@ -120,6 +123,32 @@ def test_confirmations_are_new_replicates_of_measured_configurations() -> None:
     for s in made[-2:]:
         assert s.replicate >= 1
         assert s.point == made[s.trial].point
+
+
+def test_confirmation_ends_when_the_best_is_separated_and_confirmed_once() -> None:
+    plan = dataclasses.replace(PLAN, confirm_trials=6, separated_below=0.5)
+    optimizer = TwoStageOptimizer(SPACE, plan, seed=3)
+    made = run(optimizer, noisy_valley)
+    confirmations = [s for s in made if s.stage == "confirm"]
+    assert 1 <= len(confirmations) < 6
+    best = optimizer.recommend()
+    assert best.num_runs > 1
+    assert optimizer.ask() is None
+
+
+def test_a_search_that_may_stop_does_so_once_improvement_is_lost_in_the_noise() -> None:
+    def stage2(stop_below: float | None) -> int:
+        plan = SearchPlan(
+            stage1_trials=8, stage2_trials=30, confirm_trials=1, num_anchors=3,
+            stop_below=stop_below,
+        )  # fmt: skip
+        made = run(TwoStageOptimizer(SPACE, plan, seed=3), noisy_valley)
+        assert made[-1].stage == "confirm"
+        return sum(s.stage == "stage2" for s in made)
+
+    assert stage2(None) == 30
+    assert 5 <= stage2(0.3) < 30
+    assert stage2(1e-9) == 30
 
 
 def test_replaying_a_history_reproduces_every_suggestion_bit_for_bit() -> None:
