@@ -207,6 +207,30 @@ def test_no_answer_is_waited_for_while_work_remains() -> None:
     assert pending_aware.point != anchor.point
 
 
+def test_what_looks_best_in_short_runs_is_worth_a_long_one() -> None:
+    """A short run is no long one: improvement is over what was measured long."""
+    plan = SearchPlan(
+        stage1_trials=40, stage2_trials=4, confirm_trials=0, num_anchors=0,
+        posterior_mean_every=100,
+    )  # fmt: skip
+    optimizer = TwoStageOptimizer(SPACE, plan, seed=1)
+    for _ in range(40):
+        s = optimizer.ask()
+        assert s is not None
+        value = 1.0 + 2.0 * math.dist(s.point, (0.35, 0.6)) ** 2
+        optimizer.tell(Observation(index=s.index, value=value, status="completed"))
+    optimizer.enqueue(SPACE.decode((0.9, 0.1)))
+    far = optimizer.ask()
+    assert far is not None
+    optimizer.tell(Observation(index=far.index, value=3.0, status="completed"))
+    chosen = optimizer.ask()
+    assert chosen is not None
+    assert chosen.role == "expected_improvement"
+    assert math.dist(chosen.point, (0.35, 0.6)) < 0.1
+    assert chosen.acquisition is not None
+    assert math.exp(chosen.acquisition) > 0.3  # the far run is much worse than what it promises
+
+
 def test_the_engine_beats_sobol_at_the_same_cost() -> None:
     def narrow(point: tuple[float, ...], is_short: bool) -> float:
         x, y = point
