@@ -43,8 +43,8 @@ COMMANDS = ("data", "evaluate", "final", "inspect_study", "places", "search")
 LIBRARY_OWNERS = {
     "ray": {"runner/tune.py"},
     "mlflow": {"mlflow_log.py"},
-    "botorch": {"search/gp.py", "search/acquisition.py"},
-    "gpytorch": {"search/gp.py"},
+    "botorch": {"search/botorch_model.py"},
+    "gpytorch": {"search/botorch_model.py"},
     "rich": {"progress.py", *(f"commands/{name}.py" for name in COMMANDS)},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -2,113 +2,172 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
-import torch
-from botorch.acquisition import AcquisitionFunction
-from botorch.acquisition.logei import qLogNoisyExpectedImprovement
-from botorch.acquisition.objective import LinearMCObjective
-from botorch.optim import optimize_acqf
-from botorch.sampling import SobolQMCNormalSampler
-from botorch.utils.transforms import t_batch_mode_transform
-from torch import Tensor
+import numpy as np
+from scipy import linalg, special
+from scipy.stats import qmc
 
-from prior_search.search.gp import Surrogate
+from prior_search.search.evidence import JITTER
+from prior_search.search.feasibility import Feasibility
+from prior_search.search.gp import Posterior
+from prior_search.search.surrogate import Surrogate
 
-NUM_SAMPLES = 64  # of the joint posterior, quasi-random
-RAW_SAMPLES = 128  # starting points that are looked at
-NUM_RESTARTS = 4  # that are followed up
-FEASIBILITY_SCALE = 0.15  # distance in the unit cube at which one run says little of another
+NUM_SAMPLES = 64  # of the joint posterior at the leaders and pending points, quasi-random
+MIN_SAMPLES = 16  # for each of several hyperparameters
+MAX_LEADERS = 16  # evaluated points that may hold the best value
+NUM_CANDIDATES = 512  # points of the first look at the cube
+NUM_SURVIVORS = 8  # that are followed up
+ROUNDS = 5  # of looking closer around the survivors
+SHRINKAGE = 0.4  # of the neighborhood from round to round
+LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+Score = Callable[[np.ndarray], np.ndarray]  # points [m, d] -> values to maximize [m]
 
 
-class Feasibility:
-    """Share of runs that did not diverge near a point, with one imagined success everywhere.
+def log_improvement(u: np.ndarray) -> np.ndarray:
+    """The log of phi(u) + u Phi(u), stable for very negative u (Ament et al., 2023, eq. 9)."""
+    low = np.minimum(u, -1.0)
+    # phi(u) + u Phi(u) = phi(u) (1 - |u| sqrt(pi/2) erfcx(|u|/sqrt 2)); 1 - ... ~ 1/u² far out
+    ratio = -low * math.sqrt(math.pi / 2.0) * special.erfcx(-low / math.sqrt(2.0))
+    tail = np.where(low > -1e3, np.log(np.maximum(1.0 - ratio, 1e-300)), -2.0 * np.log(-low))
+    high = np.maximum(u, -1.0)
+    density = np.exp(-0.5 * high * high - LOG_ROOT_2PI)
+    direct = np.log(density + high * special.ndtr(high))
+    value: np.ndarray = np.where(u > -1.0, direct, tail - 0.5 * low * low - LOG_ROOT_2PI)
+    return value
+
+
+class NoisyImprovement:
+    """The log of expected improvement over the unknown best of leaders and pending points.
+
+    Noisy EI after Letham et al. (2019): joint posterior samples of the noiseless objective at the
+    leaders and the pending points; given a sample, EI is known in closed form; averaged over
+    samples. Conditioning on a sample moves the mean only, so all share one factorization.
 
     Args:
-        points: where runs ended, [n, d].
-        diverged: which of them diverged, [n].
+        posterior: what is believed.
+        leaders: evaluated points, [l, d].
+        pending: points under way, [p, d].
+        rng: of the samples.
+        num_samples: how many.
     """
 
-    def __init__(self, points: Sequence[Sequence[float]], diverged: Sequence[bool]) -> None:
-        self._points = torch.tensor([list(p) for p in points], dtype=torch.double)
-        self._succeeded = torch.tensor([not d for d in diverged], dtype=torch.double)
-
-    def probability(self, points: Tensor) -> Tensor:
-        """[..., d] -> [...], in (0, 1]."""
-        distance = torch.cdist(points, self._points)
-        kernel = (-0.5 * (distance / FEASIBILITY_SCALE).square()).exp()
-        return (1.0 + kernel @ self._succeeded) / (1.0 + kernel.sum(-1))
-
-
-class _LogImprovement(AcquisitionFunction):
-    """log EI + log feasibility over X at the long horizon."""
-
     def __init__(
-        self, surrogate: Surrogate, feasibility: Feasibility, pending: Tensor, seed: int
+        self,
+        posterior: Posterior,
+        leaders: np.ndarray,
+        pending: np.ndarray,
+        rng: np.random.Generator,
+        num_samples: int = NUM_SAMPLES,
     ) -> None:
-        super().__init__(surrogate.model)
-        observed = surrogate.at_long(surrogate.inputs[:, :-1])
-        self._log_ei = qLogNoisyExpectedImprovement(
-            surrogate.model,
-            observed,
-            sampler=SobolQMCNormalSampler(torch.Size([NUM_SAMPLES]), seed=seed % 2**31),
-            objective=LinearMCObjective(torch.tensor([-1.0], dtype=torch.double)),  # we minimize
-            X_pending=surrogate.at_long(pending) if len(pending) else None,
-            prune_baseline=True,
-        )
-        self._feasibility = feasibility
+        self._posterior = posterior
+        self._base = np.concatenate([leaders, pending])
+        mean, covariance = self._posterior.joint(self._base)
+        size = len(self._base)
+        jitter = 1e-6 * self._posterior.covariance.prior_variance
+        covariance.flat[:: size + 1] += max(jitter, JITTER)
+        self._factor = linalg.cholesky(covariance, lower=True)
+        uniform = qmc.Sobol(size, scramble=True, rng=rng).random(num_samples)
+        self._z = special.ndtri(np.clip(uniform, 1e-9, 1 - 1e-9)).T  # [size, samples]
+        self._best = (mean[:, None] + self._factor @ self._z).min(0)
+        self._white = self._posterior.whitened(self._posterior.cross(self._base))
 
-    @t_batch_mode_transform(expected_q=1)  # type: ignore[untyped-decorator]
-    def forward(self, X: Tensor) -> Tensor:
-        """[b, 1, d+1] -> [b]."""
-        probability = self._feasibility.probability(X[..., 0, :-1])
-        return self._log_ei(X) + probability.log()
-
-
-class _LowMean(AcquisitionFunction):
-    """Minus the posterior mean, with a penalty where runs diverge."""
-
-    def __init__(self, surrogate: Surrogate, feasibility: Feasibility) -> None:
-        super().__init__(surrogate.model)
-        self._feasibility = feasibility
-
-    @t_batch_mode_transform(expected_q=1)  # type: ignore[untyped-decorator]
-    def forward(self, X: Tensor) -> Tensor:
-        """[b, 1, d+1] -> [b]."""
-        mean = self.model.posterior(X).mean[..., 0, 0]
-        probability = self._feasibility.probability(X[..., 0, :-1])
-        return -mean + probability.log()
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """[m, d] -> [m]."""
+        posterior = self._posterior
+        cross = posterior.cross(points)
+        white = posterior.whitened(cross)
+        mean = cross @ posterior.alpha
+        long = np.zeros(len(points), dtype=int)
+        base = np.zeros(len(self._base), dtype=int)
+        prior = posterior.covariance.between(self._base, base, points, long)
+        shared = prior - self._white.T @ white  # posterior covariance [size, m]
+        known = linalg.solve_triangular(self._factor, shared, lower=True, check_finite=False)
+        variance = posterior.covariance.prior_variance - (white * white).sum(0)
+        sd = np.sqrt(np.maximum(variance - (known * known).sum(0), 1e-12))
+        means = mean[:, None] + known.T @ self._z  # [m, samples]
+        logs = log_improvement((self._best - means) / sd[:, None]) + np.log(sd)[:, None]
+        value: np.ndarray = special.logsumexp(logs, axis=1) - math.log(self._z.shape[1])
+        return value
 
 
 def maximize_improvement(
-    surrogate: Surrogate, feasibility: Feasibility, pending: Sequence[Sequence[float]], seed: int
+    surrogate: Surrogate,
+    feasibility: Feasibility,
+    evaluated: Sequence[Sequence[float]],
+    pending: Sequence[Sequence[float]],
+    cube: Cube,
 ) -> tuple[tuple[float, ...], float]:
-    """The point of highest log noisy EI given pending points, and that value.
+    """The point of highest log noisy EI given pending points, and that value."""
+    known = np.unique(np.asarray(evaluated, dtype=float), axis=0)
+    means = surrogate.posterior.mean(known)
+    leaders = known[np.argsort(means, kind="stable")[:MAX_LEADERS]]
+    waiting = np.asarray(pending, dtype=float).reshape(-1, known.shape[1])
+    members = surrogate.posterior.posteriors
+    samples = max(MIN_SAMPLES, NUM_SAMPLES // len(members))
+    each = [NoisyImprovement(p, leaders, waiting, cube.rng, samples) for p in members]
 
-    Noisy EI after Letham et al. (2019), on the log scale after Ament et al. (2023).
-    """
-    waiting = torch.tensor([list(p) for p in pending], dtype=torch.double)
-    return _maximize(_LogImprovement(surrogate, feasibility, waiting, seed), surrogate)
+    def score(points: np.ndarray) -> np.ndarray:
+        values = special.logsumexp([improvement(points) for improvement in each], axis=0)
+        total: np.ndarray = values - math.log(len(each))
+        return total + np.log(feasibility.probability(points))
+
+    return cube.maximize(score, leaders)
 
 
 def minimize_mean(
-    surrogate: Surrogate, feasibility: Feasibility
+    surrogate: Surrogate,
+    feasibility: Feasibility,
+    evaluated: Sequence[Sequence[float]],
+    cube: Cube,
 ) -> tuple[tuple[float, ...], float]:
-    """The point of lowest posterior mean, and minus its target."""
-    return _maximize(_LowMean(surrogate, feasibility), surrogate)
+    """The point of lowest posterior mean, penalized where runs diverge, and minus its target."""
+
+    def score(points: np.ndarray) -> np.ndarray:
+        return -surrogate.posterior.mean(points) + np.log(feasibility.probability(points))
+
+    return cube.maximize(score, np.asarray(evaluated, dtype=float))
 
 
-def _maximize(
-    acquisition: AcquisitionFunction, surrogate: Surrogate
-) -> tuple[tuple[float, ...], float]:
-    dimension = surrogate.inputs.shape[-1] - 1
-    bounds = torch.tensor([[0.0] * (dimension + 1), [1.0] * (dimension + 1)], dtype=torch.double)
-    found, value = optimize_acqf(
-        acquisition,
-        bounds,
-        q=1,
-        num_restarts=NUM_RESTARTS,
-        raw_samples=RAW_SAMPLES,
-        fixed_features={dimension: 0.0},
-    )
-    return tuple(found[0, :dimension].clamp(0.0, 1.0).tolist()), float(value)
+class Cube:
+    """Maximizes functions over the unit cube, some coordinates of which may be held.
+
+    Quasi-random points, then ever smaller random steps around the best ones: no gradients, all
+    points of a round in one batch.
+
+    Args:
+        dimension: d.
+        rng: of candidates and steps.
+        fixed: coordinates by index that do not move.
+    """
+
+    def __init__(
+        self, dimension: int, rng: np.random.Generator, fixed: dict[int, float] | None = None
+    ) -> None:
+        self._dimension, self.rng = dimension, rng
+        self._fixed = fixed or {}
+
+    def maximize(self, score: Score, seeds: np.ndarray) -> tuple[tuple[float, ...], float]:
+        """The best point found and its score; ``seeds`` [k, d] are looked at as well."""
+        sobol = qmc.Sobol(self._dimension, scramble=True, rng=self.rng).random(NUM_CANDIDATES)
+        points = self._hold(np.concatenate([sobol, np.clip(seeds, 0.0, 1.0)]))
+        values = score(points)
+        width = 0.15
+        for _ in range(ROUNDS):
+            kept = np.argsort(-values, kind="stable")[:NUM_SURVIVORS]
+            points, values = points[kept], values[kept]
+            steps = self.rng.normal(size=(NUM_SURVIVORS, 6 * self._dimension, self._dimension))
+            around = points[:, None, :] + width * steps[: len(points)]
+            nearby = self._hold(np.clip(around, 0.0, 1.0).reshape(-1, self._dimension))
+            points = np.concatenate([points, nearby])
+            values = np.concatenate([values, score(nearby)])
+            width *= SHRINKAGE
+        best = int(np.argmax(values))
+        return tuple(points[best].tolist()), float(values[best])
+
+    def _hold(self, points: np.ndarray) -> np.ndarray:
+        for k, value in self._fixed.items():
+            points[:, k] = value
+        return points

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,19 @@ class Parameter:
         """
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name} must be in [{self.low}, {self.high}], got {value}")
-        if self.scale == "log":
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
+        return self.place(value)
+
+    def place(self, value: float) -> float:
+        """Where a value lies relative to the range, below 0 or above 1 if it is outside.
+
+        Raises:
+            ValueError: the value has no place, as it is not positive and the scale is log.
+        """
+        if self.scale == "linear":
+            return (value - self.low) / (self.high - self.low)
+        if value <= 0:
+            raise ValueError(f"{self.name} has no place on a log scale for {value}")
+        return math.log(value / self.low) / math.log(self.high / self.low)
 
     def decode(self, share: float) -> float:
         """The inverse of ``encode``, exact at both ends."""
@@ -71,6 +82,26 @@ class SearchSpace:
     def dimension(self) -> int:
         """Number of parameters, d."""
         return len(self.parameters)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the parameters, in order."""
+        return tuple(p.name for p in self.parameters)
+
+    def place(self, values: Mapping[str, float]) -> tuple[float, ...] | None:
+        """Values by name to a point that may lie outside the cube; None if they have no place."""
+        if any(p.scale == "log" and values[p.name] <= 0 for p in self.parameters):
+            return None
+        return tuple(p.place(values[p.name]) for p in self.parameters)
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """JSON-ready data."""
+        return [dataclasses.asdict(p) for p in self.parameters]
+
+    @classmethod
+    def from_dict(cls, data: Sequence[Mapping[str, Any]]) -> SearchSpace:
+        """The inverse of ``as_dict``."""
+        return cls(parameters=tuple(Parameter(**p) for p in data))
 
     def encode(self, values: Mapping[str, float]) -> tuple[float, ...]:
         """Values by name to a point of the unit cube."""

@@ -1,4 +1,4 @@
-"""What goes into and comes out of the optimizer: plan, suggestion, observation, recommendation."""
+"""What goes into and comes out of the optimizer: suggestion, observation, recommendation."""
 
 from __future__ import annotations
 
@@ -9,44 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Stage = Literal["stage1", "stage2", "confirm"]
-Role = Literal["sobol", "anchor", "posterior_mean", "expected_improvement"]
+Role = Literal["sobol", "anchor", "posterior_mean", "expected_improvement", "manual"]
 Horizon = Literal["short", "long"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPlan:
-    """How many suggestions of each kind.
-
-    Attributes:
-        stage1_trials: Sobol points at the short horizon.
-        stage2_trials: points at the long horizon, anchors included.
-        confirm_trials: further seeds for the leading configurations.
-        num_anchors: stage-2 points that repeat the best of stage 1.
-        posterior_mean_every: every so many stage-2 suggestions minimize the posterior mean.
-    """
-
-    stage1_trials: int
-    stage2_trials: int
-    confirm_trials: int
-    num_anchors: int
-    posterior_mean_every: int = 4
-
-    def __post_init__(self) -> None:
-        if self.stage1_trials < 2 or self.stage2_trials < 1 or self.confirm_trials < 0:
-            raise ValueError(
-                "a plan needs stage1_trials >= 2, stage2_trials >= 1 and confirm_trials >= 0, "
-                f"got {self.stage1_trials}, {self.stage2_trials}, {self.confirm_trials}"
-            )
-        if not 0 <= self.num_anchors <= self.stage2_trials:
-            raise ValueError(
-                f"num_anchors must be from 0 to stage2_trials {self.stage2_trials}, "
-                f"got {self.num_anchors}"
-            )
-
-    @property
-    def total(self) -> int:
-        """All suggestions."""
-        return self.stage1_trials + self.stage2_trials + self.confirm_trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +26,8 @@ class Suggestion:
         predicted_sd: its standard deviation, without the noise of a run.
         acquisition: log expected improvement, where that chose the point.
         rng_key: seed of everything random in the choice.
+        num_told: observations that were known when it was chosen.
+        hyperparameters: of the surrogate that chose it, from which the next fit starts.
     """
 
     index: int
@@ -76,16 +42,23 @@ class Suggestion:
     predicted_sd: float | None = None
     acquisition: float | None = None
     rng_key: int
+    num_told: int = 0
+    hyperparameters: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return data | {"point": list(self.point), "values": dict(self.values)}
+        theta = None if self.hyperparameters is None else list(self.hyperparameters)
+        data |= {"point": list(self.point), "hyperparameters": theta}
+        return data | {"values": dict(self.values)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Suggestion:
         """The inverse of ``as_dict``."""
-        return cls(**{**data, "point": tuple(data["point"]), "values": dict(data["values"])})
+        theta = data.get("hyperparameters")
+        changed: dict[str, Any] = {"point": tuple(data["point"]), "values": dict(data["values"])}
+        changed["hyperparameters"] = None if theta is None else tuple(theta)
+        return cls(**{**data, **changed})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +85,8 @@ class Observation:
 class Recommendation:
     """The configuration to use, with what the surrogate believes of it at the long horizon.
 
-    ``low`` and ``high`` bound the central 95 % of the posterior of the noiseless objective.
+    ``low`` and ``high`` bound the central 95 % of the posterior of the noiseless objective;
+    ``warnings`` say what its user should know, as that a weight lies at a bound of its range.
     """
 
     trial: int
@@ -122,8 +96,9 @@ class Recommendation:
     low: float
     high: float
     num_runs: int
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return data | {"values": dict(self.values)}
+        return data | {"values": dict(self.values), "warnings": list(self.warnings)}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import qmc
 
 from prior_search.errors import SurrogateFitError
@@ -18,8 +21,9 @@ from prior_search.search import (
     Suggestion,
     TwoStageOptimizer,
 )
-from prior_search.search.acquisition import Feasibility
-from prior_search.search.gp import Surrogate, TargetScale, good_spread
+from prior_search.search.feasibility import PRIOR_LOGIT, PRIOR_SD, Feasibility
+from prior_search.search.surrogate import Surrogate
+from prior_search.search.targets import TargetScale, good_spread
 
 SPACE = SearchSpace(
     parameters=(
@@ -27,7 +31,9 @@ SPACE = SearchSpace(
         Parameter(name="prediction_weight", low=1e-2, high=1e1, scale="log"),
     )
 )
-PLAN = SearchPlan(stage1_trials=8, stage2_trials=8, confirm_trials=2, num_anchors=3)
+PLAN = SearchPlan(
+    stage1_trials=8, stage2_trials=8, confirm_trials=2, num_anchors=3, separated_below=0.0
+)
 
 
 def valley(point: tuple[float, ...], *, is_short: bool) -> float:
@@ -119,6 +125,32 @@ def test_confirmations_are_new_replicates_of_measured_configurations() -> None:
         assert s.point == made[s.trial].point
 
 
+def test_confirmation_ends_when_the_best_is_separated_and_confirmed_once() -> None:
+    plan = dataclasses.replace(PLAN, confirm_trials=6, separated_below=0.5)
+    optimizer = TwoStageOptimizer(SPACE, plan, seed=3)
+    made = run(optimizer, noisy_valley)
+    confirmations = [s for s in made if s.stage == "confirm"]
+    assert 1 <= len(confirmations) < 6
+    best = optimizer.recommend()
+    assert best.num_runs > 1
+    assert optimizer.ask() is None
+
+
+def test_a_search_that_may_stop_does_so_once_improvement_is_lost_in_the_noise() -> None:
+    def stage2(stop_below: float | None) -> int:
+        plan = SearchPlan(
+            stage1_trials=8, stage2_trials=30, confirm_trials=1, num_anchors=3,
+            stop_below=stop_below,
+        )  # fmt: skip
+        made = run(TwoStageOptimizer(SPACE, plan, seed=3), noisy_valley)
+        assert made[-1].stage == "confirm"
+        return sum(s.stage == "stage2" for s in made)
+
+    assert stage2(None) == 30
+    assert 5 <= stage2(0.3) < 30
+    assert stage2(1e-9) == 30
+
+
 def test_replaying_a_history_reproduces_every_suggestion_bit_for_bit() -> None:
     original = TwoStageOptimizer(SPACE, PLAN, seed=5)
     history: list[tuple[str, object]] = []
@@ -173,6 +205,30 @@ def test_no_answer_is_waited_for_while_work_remains() -> None:
     pending_aware = optimizer.ask()
     assert pending_aware is not None
     assert pending_aware.point != anchor.point
+
+
+def test_what_looks_best_in_short_runs_is_worth_a_long_one() -> None:
+    """A short run is no long one: improvement is over what was measured long."""
+    plan = SearchPlan(
+        stage1_trials=40, stage2_trials=4, confirm_trials=0, num_anchors=0,
+        posterior_mean_every=100,
+    )  # fmt: skip
+    optimizer = TwoStageOptimizer(SPACE, plan, seed=1)
+    for _ in range(40):
+        s = optimizer.ask()
+        assert s is not None
+        value = 1.0 + 2.0 * math.dist(s.point, (0.35, 0.6)) ** 2
+        optimizer.tell(Observation(index=s.index, value=value, status="completed"))
+    optimizer.enqueue(SPACE.decode((0.9, 0.1)))
+    far = optimizer.ask()
+    assert far is not None
+    optimizer.tell(Observation(index=far.index, value=3.0, status="completed"))
+    chosen = optimizer.ask()
+    assert chosen is not None
+    assert chosen.role == "expected_improvement"
+    assert math.dist(chosen.point, (0.35, 0.6)) < 0.1
+    assert chosen.acquisition is not None
+    assert math.exp(chosen.acquisition) > 0.3  # the far run is much worse than what it promises
 
 
 def test_the_engine_beats_sobol_at_the_same_cost() -> None:
@@ -262,9 +318,21 @@ def test_targets_are_linear_below_the_median_and_compressed_above() -> None:
         assert scale.slope(t) == pytest.approx(slope, rel=1e-5)
 
 
-def test_feasibility_has_the_value_by_hand_and_forgets_with_distance() -> None:
-    feasibility = Feasibility([[0.0], [0.0]], [True, False])
-    near = float(feasibility.probability(torch.tensor([[0.0]], dtype=torch.double)))
-    assert near == pytest.approx((1 + 1) / (1 + 2))
-    far = float(feasibility.probability(torch.tensor([[5.0]], dtype=torch.double)))
-    assert far == pytest.approx(1.0)
+def test_feasibility_is_the_mode_by_hand_for_one_run() -> None:
+    """One diverged run: its logit f has f = m + s² (0 - sigmoid(f))."""
+    feasibility = Feasibility([[0.5]], [True])
+    f = brentq(lambda f: f - PRIOR_LOGIT + PRIOR_SD**2 * expit(f), -20, 20)
+    p = expit(f)
+    variance = PRIOR_SD**2 - PRIOR_SD**4 / (PRIOR_SD**2 + 1 / (p * (1 - p)))
+    expected = expit(f / math.sqrt(1 + math.pi * variance / 8))
+    assert float(feasibility.probability(np.array([[0.5]]))[0]) == pytest.approx(expected)
+
+
+def test_feasibility_forgets_with_distance_and_is_certain_without_a_failure() -> None:
+    feasibility = Feasibility([[0.0], [0.1], [0.9]], [True, True, False])
+    near, far, beyond = feasibility.probability(np.array([[0.0], [0.9], [50.0]]))
+    assert near < 0.35
+    assert far > 0.75
+    prior = expit(PRIOR_LOGIT / math.sqrt(1 + math.pi * PRIOR_SD**2 / 8))
+    assert beyond == pytest.approx(prior)
+    assert Feasibility([[0.5]], [False]).probability(np.array([[0.5]]))[0] == 1.0

@@ -1,0 +1,207 @@
+"""What a search has learned, as data for a report; nothing here is drawn or printed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.stats import qmc
+
+from prior_search.search.evidence import inverse_of
+from prior_search.search.two_stage import TwoStageOptimizer
+
+NUM_BASE = 1024  # Sobol points of each of the two samples that importances are estimated from
+MIN_PAIRS = 4  # configurations run at both horizons, for a rank correlation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """The long-horizon objective along one weight, the others as recommended.
+
+    ``low`` and ``high`` are two posterior standard deviations away, on the scale of the targets,
+    so they are not symmetric where targets are compressed.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveOneOut:
+    """How well the surrogate predicts each configuration from all others.
+
+    Attributes:
+        fidelities: 0 long, 1 short, 2... other studies, per configuration and fidelity.
+        residuals: target minus prediction, in predicted standard deviations (noise included).
+        coverage: share of targets within the central 95 % of their predictions.
+        log_density: mean log predictive density of the targets.
+    """
+
+    fidelities: tuple[int, ...]
+    residuals: tuple[float, ...]
+    coverage: float
+    log_density: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importance:
+    """Shares of the variance of the posterior mean over the space (Sobol indices).
+
+    ``first_order``: of the weight alone; ``total``: with all interactions it takes part in.
+    """
+
+    name: str
+    first_order: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressPoint:
+    """The state after one more run at the long horizon ended.
+
+    Attributes:
+        cost: of all runs that had ended, in long runs.
+        value: of this run; None if it diverged.
+        best: lowest value so far; None before the first.
+        regret: final posterior mean at the best configuration so far, by its own posterior mean,
+            above that of the recommendation; None before the first.
+    """
+
+    cost: float
+    value: float | None
+    best: float | None
+    regret: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HorizonCorrelation:
+    """Spearman's rank correlation of short and long objectives over shared configurations.
+
+    ``low`` and ``high``: central 95 % of a bootstrap over configurations. Those run long were
+    chosen for their short result, which lowers the correlation seen.
+    """
+
+    num_pairs: int
+    correlation: float
+    low: float
+    high: float
+
+
+def slices(optimizer: TwoStageOptimizer, num_values: int = 65) -> tuple[Slice, ...]:
+    """One slice per weight through the recommendation.
+
+    Raises:
+        ValueError: there is no recommendation yet.
+    """
+    space = optimizer.space
+    center = np.asarray(space.encode(optimizer.recommend().values))
+    surrogate, _ = optimizer.history.fit()
+    found = []
+    for k, parameter in enumerate(space.parameters):
+        points = np.tile(center, (num_values, 1))
+        points[:, k] = np.linspace(0.0, 1.0, num_values)
+        mean, sd = surrogate.posterior.marginal(points)
+        found.append(
+            Slice(
+                name=parameter.name,
+                values=tuple(parameter.decode(x) for x in points[:, k].tolist()),
+                mean=surrogate.objectives(mean),
+                low=surrogate.objectives(mean - 2.0 * sd),
+                high=surrogate.objectives(mean + 2.0 * sd),
+            )
+        )
+    return tuple(found)
+
+
+def leave_one_out(optimizer: TwoStageOptimizer) -> LeaveOneOut:
+    """In closed form, hyperparameters kept (Rasmussen and Williams, 2006, eq. 5.12).
+
+    Replicates of a configuration are left out together.
+    """
+    posterior = optimizer.history.fit()[0].posterior.best
+    precision = np.diag(inverse_of(posterior.factor))
+    residuals = posterior.alpha / np.sqrt(precision)
+    density = -0.5 * residuals**2 + 0.5 * np.log(precision) - 0.5 * math.log(2.0 * math.pi)
+    return LeaveOneOut(
+        fidelities=tuple(posterior.rows.s.tolist()),
+        residuals=tuple(residuals.tolist()),
+        coverage=float((np.abs(residuals) <= 1.96).mean()),
+        log_density=float(density.mean()),
+    )
+
+
+def importance(optimizer: TwoStageOptimizer, seed: int = 0) -> tuple[Importance, ...]:
+    """Sobol indices of the posterior mean (of targets), estimated as Saltelli et al. (2010) do."""
+    posterior = optimizer.history.fit()[0].posterior
+    dimension = optimizer.space.dimension
+    sample = qmc.Sobol(2 * dimension, rng=np.random.default_rng(seed)).random(NUM_BASE)
+    first, second = sample[:, :dimension], sample[:, dimension:]
+    at_first, at_second = posterior.mean(first), posterior.mean(second)
+    variance = max(float(np.concatenate([at_first, at_second]).var()), 1e-12)
+    found = []
+    for k, name in enumerate(optimizer.space.names):
+        mixed = first.copy()
+        mixed[:, k] = second[:, k]
+        at_mixed = posterior.mean(mixed)
+        alone = float((at_second * (at_mixed - at_first)).mean()) / variance
+        total = 0.5 * float(((at_first - at_mixed) ** 2).mean()) / variance
+        found.append(Importance(name=name, first_order=max(0.0, alone), total=total))
+    return tuple(found)
+
+
+def progress(optimizer: TwoStageOptimizer, short_cost: float) -> tuple[ProgressPoint, ...]:
+    """One point per long run, in the order in which they ended.
+
+    Raises:
+        ValueError: there is no recommendation yet.
+    """
+    history = optimizer.history
+    final = optimizer.recommend().predicted_mean
+    believed = optimizer.believed()
+    cost, best, seen = 0.0, None, []
+    found = []
+    for index, outcome in history.observations.items():
+        suggestion = history.suggestions[index]
+        cost += short_cost if suggestion.horizon == "short" else 1.0
+        if suggestion.horizon == "short" or outcome.status == "failed":
+            continue
+        if outcome.value is not None:
+            best = outcome.value if best is None else min(best, outcome.value)
+            seen += [believed[suggestion.trial][0]] if suggestion.trial in believed else []
+        regret = max(0.0, min(seen) - final) if seen else None
+        found.append(ProgressPoint(cost=cost, value=outcome.value, best=best, regret=regret))
+    return tuple(found)
+
+
+def horizon_correlation(
+    optimizer: TwoStageOptimizer, num_bootstrap: int = 2000, seed: int = 0
+) -> HorizonCorrelation | None:
+    """Over configurations that completed at both horizons; None if there are too few."""
+    short: dict[tuple[float, ...], list[float]] = {}
+    long: dict[tuple[float, ...], list[float]] = {}
+    history = optimizer.history
+    for s in history.told("completed"):
+        value = history.observations[s.index].value
+        if value is not None:
+            (short if s.horizon == "short" else long).setdefault(s.point, []).append(value)
+    shared = [p for p in short if p in long]
+    if len(shared) < MIN_PAIRS:
+        return None
+    pairs = np.asarray([[np.mean(short[p]), np.mean(long[p])] for p in shared])
+    rng = np.random.default_rng(seed)
+    draws = []
+    for chosen in rng.integers(len(pairs), size=(num_bootstrap, len(pairs))):
+        if len(set(chosen.tolist())) > 2:  # fewer have no correlation to speak of
+            draws.append(float(stats.spearmanr(pairs[chosen]).statistic))
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return HorizonCorrelation(
+        num_pairs=len(pairs),
+        correlation=float(stats.spearmanr(pairs).statistic),
+        low=float(low),
+        high=float(high),
+    )

@@ -1,0 +1,74 @@
+"""Several plausible hyperparameters instead of the best ones alone.
+
+With few runs, many length scales and noise levels explain the data about as well. Averaging over
+them keeps one lucky fit from deciding where to look, and widens intervals to what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special
+from scipy.stats import qmc
+
+from prior_search.search.evidence import Evidence, Rows, prior_of
+from prior_search.search.gp import FARTHEST, Posterior
+from prior_search.search.kernel import Layout
+
+NUM_MEMBERS = 4  # besides the best fit
+STEP = 1e-3  # of the finite differences that curvatures are estimated with
+
+
+def members(rows: Rows, layout: Layout, theta: np.ndarray, count: int) -> list[np.ndarray]:
+    """``theta`` and ``count`` quasi-random draws of Laplace's approximation around it."""
+    if count == 0:
+        return [theta]
+    evidence = Evidence(rows, layout)
+    curvature = np.empty((layout.size, layout.size))
+    for k in range(layout.size):
+        step = np.zeros(layout.size)
+        step[k] = STEP
+        curvature[k] = (evidence(theta + step)[1] - evidence(theta - step)[1]) / (2.0 * STEP)
+    mean, sd = prior_of(layout)
+    # in units of the prior, the posterior is at least about as narrow
+    scaled = 0.5 * (curvature + curvature.T) * np.outer(sd, sd)
+    values, vectors = np.linalg.eigh(scaled)
+    root = sd[:, None] * vectors / np.sqrt(np.maximum(values, 1.0))
+    sobol = qmc.Sobol(layout.size, scramble=True, rng=np.random.default_rng(0))
+    uniform = sobol.random_base2(count.bit_length())[:count]
+    z = special.ndtri(np.clip(uniform, 1e-6, 1 - 1e-6))
+    low, high = mean - FARTHEST * sd, mean + FARTHEST * sd
+    return [theta, *np.clip(theta + z @ root.T, low, high)]
+
+
+class Mixture:
+    """Posteriors of equal weight, by their moments; the first is of the best fit."""
+
+    def __init__(self, posteriors: Sequence[Posterior]) -> None:
+        self.posteriors = tuple(posteriors)
+
+    @property
+    def best(self) -> Posterior:
+        """Of the best fit."""
+        return self.posteriors[0]
+
+    def mean(self, points: np.ndarray) -> np.ndarray:
+        """Of the long horizon at [m, d] -> [m]."""
+        total: np.ndarray = np.mean([p.mean(points) for p in self.posteriors], axis=0)
+        return total
+
+    def marginal(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation at the long horizon, [m, d] -> [m], [m]."""
+        each = [p.marginal(points) for p in self.posteriors]
+        means = np.stack([mean for mean, _ in each])
+        variances = np.stack([sd * sd for _, sd in each])
+        return means.mean(0), np.sqrt(variances.mean(0) + means.var(0))
+
+    def joint(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance at the long horizon, [m, d] -> [m], [m, m]."""
+        each = [p.joint(points) for p in self.posteriors]
+        means = np.stack([mean for mean, _ in each])
+        gaps = means - means.mean(0)
+        between = gaps.T @ gaps / len(each)
+        return means.mean(0), np.stack([c for _, c in each]).mean(0) + between

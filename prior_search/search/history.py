@@ -1,0 +1,204 @@
+"""What an optimizer knows: suggestions, their outcomes, and runs of other studies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prior_search.search.feasibility import Feasibility
+from prior_search.search.space import SearchSpace
+from prior_search.search.suggestion import Horizon, Observation, Suggestion
+from prior_search.search.surrogate import LONG, SHORT, Surrogate
+
+OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run of another study: ``value`` is its objective, or None if it diverged."""
+
+    study: str
+    values: Mapping[str, float]
+    horizon: Horizon
+    value: float | None
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"value must be finite, or None if the run diverged: {self.value}")
+
+
+class History:
+    """Suggestions and observations in one space, and the evidence that they are.
+
+    Args:
+        space: that points are encoded in.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self.suggestions: list[Suggestion] = []
+        self.observations: dict[int, Observation] = {}
+        self.past: list[PastRun] = []
+        self._points: list[tuple[float, ...] | None] = []
+        self._data_changed_at = 0  # suggestions made before tell nothing of the next fit
+
+    def add(self, suggestion: Suggestion) -> None:
+        """Append the next suggestion.
+
+        Raises:
+            ValueError: it is not the next one.
+        """
+        if suggestion.index != len(self.suggestions):
+            raise ValueError(
+                f"expected suggestion {len(self.suggestions)}, got {suggestion.index}"
+            )
+        self.suggestions.append(suggestion)
+        self._points.append(suggestion.point)
+
+    def tell(self, observation: Observation) -> None:
+        """Take an outcome.
+
+        Raises:
+            ValueError: it was never suggested, or told before.
+        """
+        if not 0 <= observation.index < len(self.suggestions):
+            raise ValueError(f"suggestion {observation.index} was never made")
+        if observation.index in self.observations:
+            raise ValueError(f"suggestion {observation.index} was told before")
+        self.observations[observation.index] = observation
+
+    def move_to(self, space: SearchSpace) -> None:
+        """Encode everything in another space of the same parameters.
+
+        Raises:
+            ValueError: it has other parameters.
+        """
+        if space.names != self.space.names:
+            raise ValueError(
+                f"a space can change its ranges, not its parameters: {list(self.space.names)} "
+                f"to {list(space.names)}"
+            )
+        self.space = space
+        self._points = [space.place(s.values) for s in self.suggestions]
+        self._data_changed_at = len(self.suggestions)
+
+    def remember(self, runs: Sequence[PastRun]) -> None:
+        """Take runs of another study.
+
+        Raises:
+            ValueError: one of them lacks a parameter of the space.
+        """
+        for run in runs:
+            missing = [name for name in self.space.names if name not in run.values]
+            if missing:
+                raise ValueError(f"a run of {run.study!r} lacks {', '.join(missing)}")
+        self.past += runs
+        self._data_changed_at = len(self.suggestions)
+
+    # --- what is known
+
+    def point(self, index: int) -> tuple[float, ...] | None:
+        """Of a suggestion, in the present space; None if it has no place there."""
+        return self._points[index]
+
+    def is_inside(self, index: int) -> bool:
+        """Whether a suggestion lies in the present space."""
+        point = self._points[index]
+        return point is not None and all(-OUTSIDE <= x <= 1 + OUTSIDE for x in point)
+
+    def told(self, status: Literal["completed", "diverged", "failed"]) -> list[Suggestion]:
+        """Suggestions with such an outcome, in order of suggestion."""
+        return [
+            s
+            for s in self.suggestions
+            if s.index in self.observations and self.observations[s.index].status == status
+        ]
+
+    def measured_long(self) -> dict[int, list[float]]:
+        """Objectives of completed long runs by configuration, of those in the present space."""
+        found: dict[int, list[float]] = {}
+        for s in self.told("completed"):
+            value = self.observations[s.index].value
+            if s.horizon == "long" and self.is_inside(s.trial) and value is not None:
+                found.setdefault(s.trial, []).append(value)
+        return found
+
+    def pending(self, *, only_long: bool = False) -> list[tuple[float, ...]]:
+        """Points of runs under way."""
+        return [
+            point
+            for s, point in zip(self.suggestions, self._points, strict=True)
+            if s.index not in self.observations
+            and point is not None
+            and (s.horizon == "long" or not only_long)
+        ]
+
+    def _past(self) -> list[tuple[tuple[float, ...], int, float | None]]:
+        """Point, fidelity and value of runs of other studies that have a place here."""
+        kinds: dict[tuple[str, str], int] = {}
+        found = []
+        for run in self.past:
+            fidelity = kinds.setdefault((run.study, run.horizon), 2 + len(kinds))
+            point = self.space.place(run.values)
+            if point is not None:
+                found.append((point, fidelity, run.value))
+        return found
+
+    def as_past_runs(self, study: str) -> list[PastRun]:
+        """These runs as another study may learn from them, under a name."""
+        return [
+            PastRun(
+                study=study,
+                values=dict(s.values),
+                horizon=s.horizon,
+                value=self.observations[s.index].value,
+            )
+            for s in self.suggestions
+            if s.index in self.observations and self.observations[s.index].status != "failed"
+        ]
+
+    def past_points(self) -> list[tuple[float, ...]]:
+        """Points of completed runs of other studies inside the present space."""
+        return [
+            point
+            for point, _, value in self._past()
+            if value is not None and all(0 <= x <= 1 for x in point)
+        ]
+
+    def evidence(self) -> list[tuple[tuple[float, ...], int, float | None]]:
+        """Point, fidelity and objective, or None if it diverged, of every run that ended."""
+        found: list[tuple[tuple[float, ...], int, float | None]] = []
+        for s, point in zip(self.suggestions, self._points, strict=True):
+            outcome = self.observations.get(s.index)
+            if outcome is not None and outcome.status != "failed" and point is not None:
+                found.append((point, SHORT if s.horizon == "short" else LONG, outcome.value))
+        return found + self._past()
+
+    def fit(self) -> tuple[Surrogate, Feasibility]:
+        """The surrogate and the feasibility model of the evidence.
+
+        A fit starts from the hyperparameters that the last suggestion recorded, and takes them as
+        they are if nothing was told since: a function of the record alone.
+
+        Raises:
+            SurrogateFitError: the fit failed.
+        """
+        evidence = self.evidence()
+        completed = [(p, f, v) for p, f, v in evidence if v is not None]
+        last = next((s for s in reversed(self.suggestions) if s.hyperparameters), None)
+        is_current = (
+            last is not None
+            and last.index >= self._data_changed_at
+            and last.num_told == len(self.observations)
+        )
+        surrogate = Surrogate(
+            [p for p, _, _ in completed],
+            [f for _, f, _ in completed],
+            [v for _, _, v in completed],
+            previous=None if last is None else last.hyperparameters,
+            is_fitted=is_current,
+        )
+        points = [p for p, _, _ in evidence]
+        return surrogate, Feasibility(points, [v is None for _, _, v in evidence])

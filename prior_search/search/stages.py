@@ -1,0 +1,244 @@
+"""What to suggest next: stage 1, stage 2 and confirmation."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.stats import qmc
+
+from prior_search.search.acquisition import Cube, maximize_improvement, minimize_mean
+from prior_search.search.history import History
+from prior_search.search.kernel import Layout
+from prior_search.search.leaders import MIN_OBSERVATIONS, Leaders
+from prior_search.search.plan import SearchPlan
+from prior_search.search.suggestion import Role, Stage, Suggestion
+from prior_search.search.surrogate import LONG, Surrogate
+
+BROAD_SHARE = 1.0  # of stage 1 that is Sobol points
+ANCHOR_DISTANCE = 0.1  # between anchors, in the unit cube, per square root of the dimension
+SAME_POINT = 1e-3  # closer than this, a posterior-mean candidate adds nothing
+
+
+class Stages:
+    """The rules of the plan; suggestions are made of the history and the seed alone.
+
+    Args:
+        history: what is known.
+        plan: how much to spend.
+        seed: of everything random.
+    """
+
+    def __init__(self, history: History, plan: SearchPlan, seed: int) -> None:
+        self.history, self.plan, self.seed = history, plan, seed
+        self.fixed: dict[int, float] = {}  # coordinates of the unit cube by index
+        self._fixed: dict[str, float] = {}
+        dimension = history.space.dimension
+        sobol = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(seed))
+        count = plan.stage1_trials + plan.stage2_trials  # the latter if the surrogate never starts
+        self._sobol = sobol.random_base2(math.ceil(math.log2(count)))
+
+    def hold(self, fixed: Mapping[str, float]) -> None:
+        """Hold weights at values, in the present space."""
+        space = self.history.space
+        self._fixed = dict(fixed)
+        places = {name: space.names.index(name) for name in fixed}
+        self.fixed = {k: space.parameters[k].encode(fixed[name]) for name, k in places.items()}
+
+    def next(self, pending: Sequence[tuple[float, ...]]) -> Suggestion | None:
+        """The next suggestion of the plan; None if it has to wait, or if there is none.
+
+        Args:
+            pending: points of long runs under way that are not in the history.
+
+        Raises:
+            SurrogateFitError: the Gaussian process could not be fitted.
+        """
+        plan = self.plan
+        if self.made("stage1") < plan.stage1_trials:
+            return self._ask_stage1()
+        if self.made("stage2") < plan.stage2_trials and not self._has_converged():
+            return self._ask_stage2(pending)
+        if self.made("confirm") < plan.confirm_trials:
+            return self._ask_confirm()
+        return None
+
+    def manual(self, values: Mapping[str, float]) -> Suggestion:
+        """A user's own configuration, with its values as they were given."""
+        plain = self._new("stage2", "manual", self.history.space.encode(values))
+        return dataclasses.replace(plain, values=dict(values))
+
+    def made(self, stage: Stage) -> int:
+        """Suggestions of a stage."""
+        return sum(s.stage == stage for s in self.history.suggestions)
+
+    # --- inside
+
+    def _told(self, stage: Stage) -> int:
+        told = self.history.observations
+        return sum(s.stage == stage and s.index in told for s in self.history.suggestions)
+
+    def _key(self) -> int:
+        text = f"{self.seed}/suggestion/{len(self.history.suggestions)}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+    def _held(self, point: Sequence[float]) -> tuple[float, ...]:
+        return tuple(self.fixed.get(k, x) for k, x in enumerate(point))
+
+    def _sobol_point(self, number: int) -> tuple[float, ...]:
+        return self._held(self._sobol[number].tolist())
+
+    def _new(self, stage: Stage, role: Role, point: Sequence[float]) -> Suggestion:
+        index = len(self.history.suggestions)
+        return Suggestion(
+            index=index,
+            trial=index,
+            stage=stage,
+            role=role,
+            horizon="short" if stage == "stage1" else "long",
+            point=tuple(point),
+            values=self.history.space.decode(point) | self._fixed,
+            rng_key=self._key(),
+            num_told=len(self.history.observations),
+        )
+
+    def _ask_stage1(self) -> Suggestion:
+        """Sobol points, then those that the short runs so far make promising."""
+        history, number = self.history, self.made("stage1")
+        is_broad = number < math.ceil(BROAD_SHARE * self.plan.stage1_trials)
+        completed = len(history.told("completed"))
+        if is_broad or completed < max(MIN_OBSERVATIONS, history.space.dimension + 2):
+            return self._new("stage1", "sobol", self._sobol_point(number))
+        surrogate, feasibility = history.fit()
+        cube = Cube(history.space.dimension, np.random.default_rng(self._key()), self.fixed)
+        evaluated = [p for p, _, value in history.evidence() if value is not None]
+        point, value = maximize_improvement(
+            surrogate, feasibility, evaluated, history.pending(), cube
+        )
+        return self._predicted("expected_improvement", point, surrogate, value, stage="stage1")
+
+    def _ask_stage2(self, pending: Sequence[tuple[float, ...]]) -> Suggestion | None:
+        history, plan = self.history, self.plan
+        told = self._told("stage1")
+        if told < math.ceil(plan.stage1_trials / 2):
+            return None
+        number = self.made("stage2")
+        if len(history.told("completed")) < MIN_OBSERVATIONS:
+            if told < plan.stage1_trials:
+                return None
+            return self._new("stage2", "sobol", self._sobol_point(plan.stage1_trials + number))
+        surrogate, feasibility = history.fit()
+        manual = sum(s.role == "manual" for s in history.suggestions)
+        if number - manual < plan.num_anchors:
+            anchor = self._best_anchor(surrogate)
+            if anchor is not None:
+                return self._predicted("anchor", anchor, surrogate)
+        cube = Cube(self.history.space.dimension, np.random.default_rng(self._key()), self.fixed)
+        evaluated = [p for p, _, value in history.evidence() if value is not None]
+        if (number + 1) % plan.posterior_mean_every == 0:
+            point, _ = minimize_mean(surrogate, feasibility, evaluated, cube)
+            if self._is_new(point):
+                return self._predicted("posterior_mean", point, surrogate)
+        waiting = [*history.pending(only_long=True), *pending]
+        measured = [p for p, s, value in history.evidence() if s == LONG and value is not None]
+        point, value = maximize_improvement(
+            surrogate, feasibility, measured or evaluated, waiting, cube
+        )
+        return self._predicted("expected_improvement", point, surrogate, value)
+
+    def _predicted(
+        self,
+        role: Role,
+        point: Sequence[float],
+        surrogate: Surrogate,
+        acquisition: float | None = None,
+        stage: Stage = "stage2",
+    ) -> Suggestion:
+        mean, sd = surrogate.predict([point])[0]
+        return dataclasses.replace(
+            self._new(stage, role, point),
+            predicted_mean=mean,
+            predicted_sd=sd,
+            acquisition=acquisition,
+            hyperparameters=tuple(surrogate.theta.tolist()),
+        )
+
+    def _is_new(self, point: Sequence[float]) -> bool:
+        history = self.history
+        taken = [history.point(s.index) for s in history.suggestions if s.horizon == "long"]
+        return all(math.dist(point, other) > SAME_POINT for other in taken if other is not None)
+
+    def _best_anchor(self, surrogate: Surrogate) -> tuple[float, ...] | None:
+        """The best short or foreign point by posterior mean, at a distance from other anchors."""
+        history = self.history
+        anchors = [s.point for s in history.suggestions if s.role == "anchor"]
+        apart = ANCHOR_DISTANCE * math.sqrt(self.history.space.dimension)
+        short = [
+            history.point(s.index)
+            for s in history.told("completed")
+            if s.horizon == "short" and history.is_inside(s.index)
+        ]
+        known = [self._held(p) for p in (*short, *history.past_points()) if p is not None]
+        candidates = [p for p in known if all(math.dist(p, a) > apart for a in anchors)]
+        if not candidates:
+            return None
+        means = surrogate.posterior.mean(np.asarray(candidates))
+        return candidates[int(np.argmin(means))]
+
+    def _has_converged(self) -> bool:
+        """Whether the last two expected improvements were below the noise, if asked to stop."""
+        limit = self.plan.stop_below
+        if limit is None:
+            return False
+        asked = [
+            s
+            for s in self.history.suggestions
+            if s.stage == "stage2" and s.role == "expected_improvement"
+        ][-2:]
+        return len(asked) == 2 and all(
+            _improvement(s, self.history.space.dimension) < limit for s in asked
+        )
+
+    def _ask_confirm(self) -> Suggestion | None:
+        """One more seed for a leading configuration, unless the best is separated already."""
+        history, plan = self.history, self.plan
+        told, made = self._told("stage2"), self.made("stage2")
+        measured = history.measured_long()
+        if told < made and (told < made - 1 or not measured):
+            return None
+        if not measured:
+            return self._new("confirm", "sobol", self._sobol_point(plan.stage1_trials))
+        leaders = Leaders(history, self.fixed)
+        if leaders.is_separated(plan.separated_below):
+            return None
+        trial = leaders.least_run()
+        mean, sd = leaders.believed[trial]
+        point = history.point(trial)
+        assert point is not None  # measured configurations are inside the space
+        return dataclasses.replace(
+            history.suggestions[trial],
+            index=len(history.suggestions),
+            trial=trial,
+            replicate=leaders.runs(trial),
+            stage="confirm",
+            horizon="long",
+            point=point,
+            rng_key=self._key(),
+            predicted_mean=mean,
+            predicted_sd=sd if math.isfinite(sd) else None,
+            acquisition=None,
+            num_told=len(history.observations),
+            hyperparameters=leaders.hyperparameters,
+        )
+
+
+def _improvement(suggestion: Suggestion, dimension: int) -> float:
+    """Expected improvement that a suggestion was made for, in standard deviations of the noise."""
+    theta, log_improvement = suggestion.hyperparameters, suggestion.acquisition
+    if theta is None or log_improvement is None:
+        return math.inf
+    log_variance = theta[Layout.of_size(dimension, len(theta)).noise][0]
+    return math.exp(log_improvement - 0.5 * log_variance)

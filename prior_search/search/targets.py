@@ -1,0 +1,48 @@
+"""Robust targets: what the surrogate sees of an objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class TargetScale:
+    """Robust targets of one fidelity: centered, and the bad half compressed.
+
+    z = (y - median) / spread, and log1p(z) above the median, so that collapsed runs do not flatten
+    the valley. The good half stays linear.
+    """
+
+    median: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: Sequence[float] | np.ndarray, spread: float) -> TargetScale:
+        """Centered on the values' median."""
+        return cls(float(np.median(np.asarray(values))), spread)
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        """Objective to target."""
+        z = (values - self.median) / self.spread
+        return np.where(z > 0, np.log1p(np.maximum(z, 0)), z)
+
+    def backward(self, target: float) -> float:
+        """Target to objective."""
+        z = math.expm1(target) if target > 0 else target
+        return self.median + self.spread * z
+
+    def slope(self, target: float) -> float:
+        """Derivative of objective by target: scales a standard deviation to first order."""
+        return self.spread * (math.exp(target) if target > 0 else 1.0)
+
+
+def good_spread(values: Sequence[float] | np.ndarray) -> float:
+    """Twice the mean distance of the better half to the median; 1 if it has no spread."""
+    array = np.asarray(values, dtype=float)
+    below = np.median(array) - array[array <= np.median(array)]
+    spread = 2.0 * float(below.mean())
+    return spread if spread > 1e-12 else 1.0

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prior_search.search import (
+    Observation,
+    Parameter,
+    SearchPlan,
+    SearchSpace,
+    Suggestion,
+    TwoStageOptimizer,
+)
+from prior_search.search.diagnostics import (
+    horizon_correlation,
+    importance,
+    leave_one_out,
+    progress,
+    slices,
+)
+from prior_search.search.gp import Posterior
+
+SPACE = SearchSpace(
+    parameters=(
+        Parameter(name="matters", low=1e-3, high=1.0, scale="log"),
+        Parameter(name="does_not", low=0.0, high=1.0, scale="linear"),
+    )
+)
+PLAN = SearchPlan(stage1_trials=12, stage2_trials=10, confirm_trials=2, num_anchors=6)
+SHORT_COST = 0.25
+
+
+def value_of(suggestion: Suggestion) -> float:
+    x, y = suggestion.point
+    noise = 0.02 * np.random.default_rng(suggestion.index).normal()
+    return float(2.0 + 4.0 * (x - 0.4) ** 2 + 0.02 * y + noise)
+
+
+@pytest.fixture(scope="module")
+def finished() -> TwoStageOptimizer:
+    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=1)
+    while not optimizer.is_finished:
+        s = optimizer.ask()
+        assert s is not None
+        if s.index == 14:
+            optimizer.tell(Observation(index=s.index, value=None, status="diverged"))
+        else:
+            optimizer.tell(Observation(index=s.index, value=value_of(s), status="completed"))
+    return optimizer
+
+
+def test_slices_pass_through_the_recommendation_and_hold_the_truth(
+    finished: TwoStageOptimizer,
+) -> None:
+    along, across = slices(finished, num_values=33)
+    assert (along.name, across.name) == ("matters", "does_not")
+    assert along.values[0] == 1e-3
+    assert along.values[-1] == 1.0
+    best = finished.recommend()
+    nearest = int(np.argmin(np.abs(np.log(np.array(along.values) / best.values["matters"]))))
+    assert along.mean[nearest] == pytest.approx(best.predicted_mean, abs=0.02)
+    y = best.values["does_not"]
+    truth = 2.0 + 4.0 * (np.linspace(0, 1, 33) - 0.4) ** 2 + 0.02 * y
+    inside = (np.array(along.low) <= truth) & (truth <= np.array(along.high))
+    assert inside.mean() > 0.8
+    assert all(a < b < c for a, b, c in zip(along.low, along.mean, along.high, strict=True))
+
+
+def test_leave_one_out_is_what_leaving_one_out_gives(finished: TwoStageOptimizer) -> None:
+    found = leave_one_out(finished)
+    full = finished.history.fit()[0].posterior.best
+    for k in np.flatnonzero(full.rows.s == 0)[:4].tolist():
+        others = np.arange(len(full.rows.y)) != k
+        left = Posterior(full.rows.take(others), full.layout, full.theta)
+        mean, sd = left.marginal(full.rows.x[[k]])
+        noise = full.covariance.noise[0] / full.rows.runs[k]
+        expected = (full.rows.y[k] - mean[0]) / np.sqrt(sd[0] ** 2 + noise)
+        assert found.residuals[k] == pytest.approx(expected, abs=1e-4)
+    assert 0.75 <= found.coverage <= 1.0
+    assert found.coverage == np.mean(np.abs(found.residuals) <= 1.96)
+
+
+def test_the_weight_that_matters_is_the_important_one(finished: TwoStageOptimizer) -> None:
+    matters, does_not = importance(finished)
+    assert matters.first_order > 0.85
+    assert does_not.total < 0.1
+    assert matters.total >= matters.first_order - 0.05
+
+
+def test_progress_counts_cost_and_never_gets_worse(finished: TwoStageOptimizer) -> None:
+    points = progress(finished, SHORT_COST)
+    runs = len(points)
+    assert points[-1].cost == pytest.approx(12 * SHORT_COST + runs)
+    assert points[2].value is None  # the run that diverged
+    best = [p.best for p in points if p.best is not None]
+    assert best == sorted(best, reverse=True)
+    regret = [p.regret for p in points if p.regret is not None]
+    assert regret == sorted(regret, reverse=True)
+    assert regret[-1] == 0.0
+
+
+def test_horizons_that_agree_correlate_over_their_shared_configurations(
+    finished: TwoStageOptimizer,
+) -> None:
+    found = horizon_correlation(finished)
+    assert found is not None
+    assert found.num_pairs == 5  # six anchors, one of which diverged
+    assert found.correlation > 0.6
+    assert found.low <= found.correlation <= found.high
+    assert horizon_correlation(TwoStageOptimizer(SPACE, PLAN, seed=1)) is None

@@ -1,0 +1,212 @@
+"""What a user may change while a search runs, and the record of it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from prior_search.search import (
+    Observation,
+    Parameter,
+    PastRun,
+    SearchPlan,
+    SearchSpace,
+    Suggestion,
+    TwoStageOptimizer,
+    from_record,
+    to_record,
+)
+
+PLAN = SearchPlan(stage1_trials=6, stage2_trials=8, confirm_trials=2, num_anchors=2)
+
+
+def space(low: float = 1e-4, high: float = 1.0) -> SearchSpace:
+    return SearchSpace(
+        parameters=(
+            Parameter(name="kl_weight", low=low, high=high, scale="log"),
+            Parameter(name="prediction_weight", low=0.0, high=1.0, scale="linear"),
+        )
+    )
+
+
+def objective(suggestion: Suggestion) -> float:
+    """Lowest at kl_weight 1e-2 and prediction_weight 0.3, with noise that its index decides."""
+    x, y = np.log10(suggestion.values["kl_weight"]), suggestion.values["prediction_weight"]
+    value = 3.0 + 0.3 * (x + 2.0) ** 2 + 2.0 * (y - 0.3) ** 2
+    noise = 0.02 * np.random.default_rng(suggestion.index).normal()
+    return float(value + noise + (0.3 * y if suggestion.horizon == "short" else 0.0))
+
+
+def step(optimizer: TwoStageOptimizer) -> Suggestion:
+    suggestion = optimizer.ask()
+    assert suggestion is not None
+    value = objective(suggestion)
+    optimizer.tell(Observation(index=suggestion.index, value=value, status="completed"))
+    return suggestion
+
+
+def finish(optimizer: TwoStageOptimizer) -> list[Suggestion]:
+    made = []
+    while not optimizer.is_finished:
+        made.append(step(optimizer))
+    return made
+
+
+def test_an_enqueued_configuration_runs_next_and_long_and_counts() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    step(optimizer)
+    values = {"kl_weight": 0.0123, "prediction_weight": 0.25}
+    optimizer.enqueue(values)
+    manual = step(optimizer)
+    assert (manual.role, manual.horizon, dict(manual.values)) == ("manual", "long", values)
+    made = finish(optimizer)
+    assert sum(s.stage == "stage1" for s in made) == PLAN.stage1_trials - 1
+    assert sum(s.stage == "stage2" for s in made) == PLAN.stage2_trials - 1
+    assert sum(s.role == "anchor" for s in made) == PLAN.num_anchors
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kl_weight": 0.1}, "values must be given for kl_weight, prediction_weight"),
+        ({"kl_weight": 2.0, "prediction_weight": 0.1}, r"kl_weight must be in \[0.0001, 1.0\]"),
+    ],
+)
+def test_a_configuration_that_cannot_run_is_refused(
+    values: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        TwoStageOptimizer(space(), PLAN, seed=1).enqueue(values)
+
+
+def test_no_more_is_enqueued_than_stage_2_has_runs() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    for _ in range(PLAN.stage2_trials):
+        optimizer.enqueue({"kl_weight": 0.1, "prediction_weight": 0.1})
+    with pytest.raises(ValueError, match="all 8 runs of stage 2 are taken"):
+        optimizer.enqueue({"kl_weight": 0.1, "prediction_weight": 0.1})
+
+
+def test_a_fixed_weight_is_held_in_all_that_follows_and_in_the_recommendation() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=2)
+    for _ in range(8):
+        step(optimizer)
+    optimizer.fix("prediction_weight", 0.7)
+    made = finish(optimizer)
+    assert {s.values["prediction_weight"] for s in made if s.replicate == 0} == {0.7}
+    assert optimizer.recommend().values["prediction_weight"] == 0.7
+    optimizer.fix("prediction_weight", None)
+    assert optimizer.recommend().values["prediction_weight"] != 0.7  # measured before, and better
+    with pytest.raises(ValueError, match="unknown weight 'kl'; expected kl_weight, predict"):
+        optimizer.fix("kl", 0.1)
+    with pytest.raises(ValueError, match="prediction_weight must be in"):
+        optimizer.fix("prediction_weight", 1.5)
+
+
+def test_a_moved_space_keeps_old_runs_as_evidence_and_recommends_inside() -> None:
+    optimizer = TwoStageOptimizer(space(low=1e-4, high=1.0), PLAN, seed=3)
+    for _ in range(9):
+        step(optimizer)
+    before = len(optimizer.history.evidence())
+    optimizer.change_space(space(low=5e-2, high=10.0))  # the optimum, 1e-2, is outside now
+    assert len(optimizer.history.evidence()) == before
+    made = finish(optimizer)
+    assert all(5e-2 <= s.values["kl_weight"] <= 10.0 for s in made)
+    best = optimizer.recommend()
+    assert 5e-2 <= best.values["kl_weight"] < 0.2
+    assert any("kl_weight" in w and "low end 0.05" in w for w in best.warnings)
+
+
+def test_a_space_of_other_parameters_is_refused() -> None:
+    other = SearchSpace(parameters=space().parameters[:1])
+    with pytest.raises(ValueError, match="a space can change its ranges, not its parameters"):
+        TwoStageOptimizer(space(), PLAN, seed=1).change_space(other)
+
+
+def test_a_space_without_the_fixed_value_is_refused_and_changes_nothing() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    optimizer.fix("kl_weight", 0.5)
+    with pytest.raises(ValueError, match=r"kl_weight must be in \[0.0001, 0.1\], got 0.5"):
+        optimizer.change_space(space(high=0.1))
+    assert optimizer.space == space()
+
+
+def test_another_study_tells_where_to_look_though_its_level_differs() -> None:
+    other = TwoStageOptimizer(space(), PLAN, seed=4)
+    finish(other)
+    shifted = [
+        PastRun(study=r.study, values=r.values, horizon=r.horizon, value=7.0 + (r.value or 0.0))
+        for r in other.history.as_past_runs("other")
+    ]
+    small = SearchPlan(stage1_trials=2, stage2_trials=4, confirm_trials=0, num_anchors=1)
+
+    def error(runs: list[PastRun]) -> float:
+        optimizer = TwoStageOptimizer(space(), small, seed=5)
+        optimizer.warm_start(runs)
+        finish(optimizer)
+        best = optimizer.recommend()
+        assert best.predicted_mean < 5  # at the level of this study, not at that of the other
+        point = optimizer.space.encode(best.values)
+        return float(np.hypot(point[0] - 0.5, point[1] - 0.3))
+
+    assert error(shifted) < 0.12
+    assert error(shifted) < error([])
+
+
+def test_a_past_run_that_lacks_a_weight_is_refused() -> None:
+    run = PastRun(study="old", values={"kl_weight": 0.1}, horizon="long", value=1.0)
+    with pytest.raises(ValueError, match="a run of 'old' lacks prediction_weight"):
+        TwoStageOptimizer(space(), PLAN, seed=1).warm_start([run])
+
+
+def test_a_record_with_every_kind_of_change_goes_on_bit_for_bit() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=6)
+    past = PastRun(
+        study="old",
+        values={"kl_weight": 0.02, "prediction_weight": 0.4},
+        horizon="long",
+        value=1.0,
+    )
+    optimizer.warm_start([past])
+    for k in range(12):
+        if k == 7:
+            optimizer.enqueue({"kl_weight": 0.02, "prediction_weight": 0.4})
+        if k == 9:
+            optimizer.change_space(space(low=1e-3))
+        if k == 10:
+            optimizer.fix("prediction_weight", 0.2)
+        if k == 11:
+            optimizer.fix("prediction_weight", None)
+        again = from_record(json.loads(json.dumps(to_record(optimizer))))
+        assert again.ask() == step(optimizer)
+    assert again.space == optimizer.space
+
+
+def test_a_prepared_suggestion_is_the_one_asked_for_and_says_what_it_knew() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=7)
+    for _ in range(10):
+        step(optimizer)
+    running = optimizer.ask()
+    assert running is not None
+    same = from_record(to_record(optimizer))
+    optimizer.prepare()
+    optimizer.prepare()
+    optimizer.tell(Observation(index=running.index, value=3.0, status="completed"))
+    prepared = optimizer.ask()
+    assert prepared is not None
+    assert prepared == same.ask()
+    assert prepared.num_told == 10
+
+
+def test_points_that_run_elsewhere_are_kept_away_from() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=8)
+    while (alone := from_record(to_record(optimizer)).ask()) is not None:
+        if alone.role == "expected_improvement":
+            break
+        step(optimizer)
+    assert alone is not None
+    beside = optimizer.ask(pending=[alone.values])
+    assert beside is not None
+    assert np.linalg.norm(np.subtract(beside.point, alone.point)) > 0.02

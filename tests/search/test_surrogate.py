@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prior_search.search.ensemble import Mixture, members
+from prior_search.search.surrogate import MAX_FIT_ROWS, Surrogate
+
+RNG = np.random.default_rng(2)
+POINTS = RNG.random((24, 2))
+SHAPE = 4.0 * ((POINTS - 0.4) ** 2).sum(1)
+
+
+def long_only(values: np.ndarray) -> Surrogate:
+    return Surrogate(POINTS.tolist(), [0] * len(values), values.tolist())
+
+
+@pytest.mark.parametrize(("scale", "level"), [(1e-6, 0.0), (1.0, -50.0), (1e9, 1e12)])
+def test_predictions_follow_the_unit_of_the_objective(scale: float, level: float) -> None:
+    noise = 0.01 * RNG.normal(size=len(SHAPE))
+    plain = long_only(SHAPE + noise).predict([[0.4, 0.4], [0.9, 0.9]])
+    scaled = long_only(level + scale * (SHAPE + noise)).predict([[0.4, 0.4], [0.9, 0.9]])
+    for (mean, sd), (scaled_mean, scaled_sd) in zip(plain, scaled, strict=True):
+        assert (scaled_mean - level) / scale == pytest.approx(mean, abs=2e-3)
+        assert scaled_sd / scale == pytest.approx(sd, rel=0.05)
+
+
+def test_an_objective_that_never_changes_is_predicted_as_it_is() -> None:
+    mean, sd = long_only(np.full(24, 3.25)).predict([[0.1, 0.9]])[0]
+    assert mean == pytest.approx(3.25, abs=0.05)
+    assert np.isfinite(sd)
+
+
+def test_replicates_are_one_row_whose_noise_is_that_of_a_mean() -> None:
+    x, s = [[0.2], [0.8], [0.2], [0.2], [0.5]], [0, 0, 0, 1, 0]
+    rows = Surrogate(x, s, [1.0, 2.0, 3.0, 5.0, 4.0]).posterior.best.rows
+    assert rows.x[:, 0].tolist() == [0.2, 0.8, 0.2, 0.5]  # as they came, horizons apart
+    assert rows.s.tolist() == [0, 0, 1, 0]
+    assert rows.runs.tolist() == [2.0, 1.0, 1.0, 1.0]
+    again = Surrogate(x * 2, s * 2, [1.0, 2.0, 3.0, 5.0, 4.0] * 2).posterior.best.rows
+    assert again.runs.tolist() == [4.0, 2.0, 2.0, 2.0]
+
+
+def test_more_seeds_of_a_configuration_make_its_value_more_certain() -> None:
+    values = SHAPE + 0.2 * RNG.normal(size=24)
+    extra = [float(SHAPE[0])] * 9
+    more = Surrogate(
+        [*POINTS.tolist(), *[POINTS[0].tolist()] * 9], [0] * 33, [*values.tolist(), *extra]
+    )
+    spot = [POINTS[0].tolist()]
+    assert more.predict(spot)[0][1] < 0.7 * long_only(values).predict(spot)[0][1]
+
+
+def test_a_fit_that_is_given_is_taken_and_one_of_another_layout_is_not() -> None:
+    first = long_only(SHAPE)
+    theta = (first.theta + 0.1).tolist()
+    args = (POINTS.tolist(), [0] * 24, SHAPE.tolist())
+    assert Surrogate(*args, previous=theta, is_fitted=True).theta.tolist() == theta
+    assert Surrogate(*args, previous=theta[:-1], is_fitted=True).theta.tolist() != theta[:-1]
+
+
+def test_many_runs_fit_hyperparameters_to_some_and_predict_from_all() -> None:
+    points = RNG.random((MAX_FIT_ROWS + 80, 2))
+    values = 4.0 * ((points - 0.4) ** 2).sum(1)
+    surrogate = Surrogate(points.tolist(), [0] * len(points), values.tolist())
+    assert len(surrogate.posterior.best.rows.y) == len(points)
+    mean, sd = surrogate.predict([[0.4, 0.4]])[0]
+    assert mean == pytest.approx(0.0, abs=0.02)
+    assert sd < 0.05
+
+
+def test_a_mixture_has_the_moments_of_its_members() -> None:
+    surrogate = long_only(SHAPE + 0.1 * RNG.normal(size=24))
+    best = surrogate.posterior.best
+    thetas = members(best.rows, surrogate.layout, surrogate.theta, 3)
+    assert len(thetas) == 4
+    assert np.array_equal(thetas[0], surrogate.theta)
+    mixture = Mixture([type(best)(best.rows, surrogate.layout, t) for t in thetas])
+    spots = RNG.random((5, 2))
+    each = [p.marginal(spots) for p in mixture.posteriors]
+    mean = np.mean([m for m, _ in each], axis=0)
+    second = np.mean([sd**2 + m**2 for m, sd in each], axis=0)
+    found_mean, found_sd = mixture.marginal(spots)
+    np.testing.assert_allclose(found_mean, mean)
+    np.testing.assert_allclose(found_sd**2, second - mean**2, atol=1e-9)
+    np.testing.assert_allclose(mixture.mean(spots), mean)
+    np.testing.assert_allclose(np.diag(mixture.joint(spots)[1]), found_sd**2, atol=1e-6)
