@@ -18,8 +18,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from prior_search.data import FrameBatches, ObjectTracks
+from prior_search.data_parallel import num_workers, own_rows, worker_rank
 from prior_search.errors import TrialDivergedError
 from prior_search.models import ModelPreset, OrderedModel
 from prior_search.tasks import make_task
@@ -87,6 +89,9 @@ class TrainingRun:
             self.model = self.task.build_model(
                 family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
             ).to(device)
+        self._trained: nn.Module = self.model
+        if num_workers() > 1:
+            self._trained = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimizer = make_optimizer(self.model, self.task.preset, device)
         self.step = 0
         self.metrics: dict[str, Tensor] = {}
@@ -97,9 +102,10 @@ class TrainingRun:
     def train_step(self) -> None:
         """One optimization step; never waits for the device."""
         spec, preset = self.spec, self.task.preset
-        frames = self.task.sample_frames(
+        whole = self.task.sample_frames(
             self.tracks, _seed_step(self._generator, spec.seed, self.step)
         )
+        frames = own_rows(torch.from_numpy(whole)).numpy()
         factor = learning_rate_factor(
             self.step, horizon=spec.horizon, warmup_share=preset.warmup_share
         )
@@ -107,10 +113,11 @@ class TrainingRun:
             group["lr"] = preset.learning_rate * factor
         images, fovea = self._batches.gather(frames)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            output = self.model(images, fovea, generator=self._generator)
+            output = self._trained(images, fovea, generator=self._generator)
         loss = self.task.loss(output, images, spec.weights)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()
+        # gradients of workers are averaged on the way, where those of one loss add up
+        (loss.total * num_workers()).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), preset.grad_clip)
         self.optimizer.step()
         self.step += 1
