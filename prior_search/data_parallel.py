@@ -9,8 +9,10 @@ workers. Without a process group, K is 1 and everything here is the identity.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch import distributed as dist
 
 
@@ -20,7 +22,7 @@ def num_workers() -> int:
 
 
 def worker_rank() -> int:
-    """r in 0..K-1; worker 0 writes checkpoints."""
+    """Number r of this worker, 0..K-1; worker 0 writes checkpoints."""
     return dist.get_rank() if num_workers() > 1 else 0
 
 
@@ -56,7 +58,7 @@ def sum_over_workers(part: Tensor) -> Tensor:
         return part
     total = part.detach().clone()
     dist.all_reduce(total)
-    # without a gradient the total itself: bit for bit the same on all workers, as codebooks must be
+    # without a gradient the total itself, the same to the bit on all workers, as codes must be
     return part + (total - part.detach()) if part.requires_grad else total
 
 
@@ -74,3 +76,20 @@ def rows_of_all(rows: Tensor) -> Tensor:
     dist.all_gather(parts, rows.detach().contiguous())
     parts[worker_rank()] = rows
     return torch.cat(parts)
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace every gradient by its sum over workers, in one exchange.
+
+    DistributedDataParallel would do it in buckets during the backward pass, but averages, and
+    keeps references to buffers that token families replace at every step.
+    """
+    if num_workers() == 1:
+        return
+    trained = [p for p in parameters if p.requires_grad]
+    flat = torch.cat(
+        [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in trained]
+    )
+    dist.all_reduce(flat)
+    for parameter, total in zip(trained, flat.split([p.numel() for p in trained]), strict=True):
+        parameter.grad = total.view_as(parameter)

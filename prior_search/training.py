@@ -18,10 +18,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from prior_search.data import FrameBatches, ObjectTracks
-from prior_search.data_parallel import num_workers, own_rows, worker_rank
+from prior_search.data_parallel import own_rows, sum_gradients, worker_rank
 from prior_search.errors import TrialDivergedError
 from prior_search.models import ModelPreset, OrderedModel
 from prior_search.tasks import make_task
@@ -89,9 +88,6 @@ class TrainingRun:
             self.model = self.task.build_model(
                 family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
             ).to(device)
-        self._trained: nn.Module = self.model
-        if num_workers() > 1:
-            self._trained = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimizer = make_optimizer(self.model, self.task.preset, device)
         self.step = 0
         self.metrics: dict[str, Tensor] = {}
@@ -113,11 +109,11 @@ class TrainingRun:
             group["lr"] = preset.learning_rate * factor
         images, fovea = self._batches.gather(frames)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            output = self._trained(images, fovea, generator=self._generator)
+            output = self.model(images, fovea, generator=self._generator)
         loss = self.task.loss(output, images, spec.weights)
         self.optimizer.zero_grad(set_to_none=True)
-        # gradients of workers are averaged on the way, where those of one loss add up
-        (loss.total * num_workers()).backward()
+        loss.total.backward()
+        sum_gradients(self.model.parameters())
         nn.utils.clip_grad_norm_(self.model.parameters(), preset.grad_clip)
         self.optimizer.step()
         self.step += 1
@@ -209,6 +205,8 @@ def fit(
     run = TrainingRun(spec, tracks, resolve_device(device))
     if checkpoint is not None and checkpoint.exists():
         run.restore(checkpoint)
+    if worker_rank() > 0:
+        checkpoint = None  # worker 0 writes for all
     points = {round(spec.horizon * (k + 1) / NUM_POINTS) for k in range(NUM_POINTS)}
     saved = time.monotonic()
     run.model.train()
@@ -223,11 +221,16 @@ def fit(
             yield run.point()
     last = run.point()
     if checkpoint is not None:
-        if spec.stage == "final":
-            path = checkpoint.with_name("model.safetensors")
-            save_model(run.model, path, spec, tracks.fingerprint)
-        checkpoint.unlink(missing_ok=True)
+        _leave(run, checkpoint)
     yield last
+
+
+def _leave(run: TrainingRun, checkpoint: Path) -> None:
+    """Put the model of a final training in the place of its checkpoint."""
+    if run.spec.stage == "final":
+        path = checkpoint.with_name("model.safetensors")
+        save_model(run.model, path, run.spec, run.tracks.fingerprint)
+    checkpoint.unlink(missing_ok=True)
 
 
 def save_model(model: nn.Module, path: Path, spec: TrialSpec, data_fingerprint: str) -> None:
