@@ -47,7 +47,7 @@ class GroupSettings:
 
     Attributes:
         num_workers: K, at least 2.
-        data: Arrow file of the frames.
+        data: the set of frames, as ``open_tracks`` takes it.
         device: ``auto``, ``cpu`` or ``cuda``; on CUDA worker r takes device r.
         num_threads: torch threads of each worker.
     """
@@ -116,7 +116,7 @@ class WorkerGroup:
                 _send(helper, task)
             yield from fit(
                 spec,
-                open_tracks(Path(self._settings.data)),
+                open_tracks(self._settings.data),
                 device=self._settings.device,
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
@@ -203,7 +203,7 @@ def serve() -> None:
     rank, meeting = first.pop("rank"), first.pop("meeting")
     settings = GroupSettings(**first)
     torch.set_num_threads(settings.num_threads)
-    tracks = open_tracks(Path(settings.data))
+    tracks = open_tracks(settings.data)
     sys.stdout.write(READY + "\n")
     sys.stdout.flush()
     _join(settings, rank, meeting)
