@@ -111,9 +111,25 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_final(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("exports", nargs="+", type=Path, metavar="EXPORT.toml")
+    parser.add_argument("exports", nargs="*", type=Path, metavar="EXPORT.toml")
+    default = parser.add_argument_group("without a search")
+    default.add_argument(
+        "--defaults", action="store_true", help="train default weights instead of exports"
+    )
+    default.add_argument("--family", choices=FAMILIES)
+    default.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), help="default: all")
+    default.add_argument("--task", choices=TASKS, help="default: contrastive")
+    default.add_argument("--preset", help="default: tiny")
+    default.add_argument("--seed", type=_count(0), metavar="N", help="default: 0")
     parser.add_argument("--seeds", type=_count(1), default=3, metavar="K")
     parser.add_argument("--steps", type=_count(1), metavar="N", help="default: the export's")
+    parser.add_argument(
+        "--num-workers",
+        type=_count(1),
+        default=1,
+        metavar="K",
+        help="processes that share every batch of a training (default: 1)",
+    )
     parser.add_argument("--data", metavar="embedded|PATH|s3://…", help="default: the export's")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="default: final/ beside the export's folder"

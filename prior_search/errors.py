@@ -15,6 +15,10 @@ class TrialDivergedError(PriorSearchError, ArithmeticError):
     """A loss or an objective became non-finite: a result of the configuration, not a fault."""
 
 
+class WorkerLostError(PriorSearchError, RuntimeError):
+    """A data-parallel worker went away: the machine's fault, worth another attempt."""
+
+
 class SurrogateFitError(PriorSearchError, RuntimeError):
     """The Gaussian process could not be fitted to the observations."""
 

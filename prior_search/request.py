@@ -20,7 +20,7 @@ from prior_search.errors import RequestError
 from prior_search.search import Parameter, SearchPlan, SearchSpace
 from prior_search.toml_input import check_keys, choice, read_toml
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
-from prior_search.weights import WEIGHT_NAMES
+from prior_search.weights import WEIGHT_NAMES, RegularizerWeights
 
 TERM_OWNERS: dict[Family, tuple[str, ...]] = {  # weights that a family has a term for (Table 1)
     "gaussian": ("kl_weight",),
@@ -32,6 +32,38 @@ SETTINGS: dict[Family, tuple[str, ...]] = {
     "categorical": ("temperature",),
     "ema_vq": ("decay",),
 }
+
+
+# Weights of a training without a search **(ours)**: mild ones within the ranges of the shipped
+# space files, from single runs at ``tiny``. A place to start from and no recommendation.
+DEFAULT_WEIGHTS: dict[Task, dict[Family, dict[str, float]]] = {
+    "contrastive": {
+        "gaussian": {"kl_weight": 3e-3, "prediction_weight": 1.0},
+        "categorical": {
+            "sample_entropy_weight": 1e-2,
+            "batch_entropy_weight": 0.1,
+            "prediction_weight": 1.0,
+        },
+        "ema_vq": {"commitment_weight": 3e-4, "prediction_weight": 1.0},
+    },
+    "reconstruction": {
+        "gaussian": {"kl_weight": 1e-4, "prediction_weight": 0.1},
+        "categorical": {
+            "sample_entropy_weight": 1e-3,
+            "batch_entropy_weight": 1e-2,
+            "prediction_weight": 0.1,
+        },
+        "ema_vq": {"commitment_weight": 1e-4, "prediction_weight": 0.1},
+    },
+}
+
+
+def default_weights(task: Task, family: Family, bottleneck: Bottleneck) -> RegularizerWeights:
+    """``DEFAULT_WEIGHTS`` of the terms that a model of this kind has."""
+    chosen = dict(DEFAULT_WEIGHTS[task][family])
+    if bottleneck != "prior":
+        del chosen["prediction_weight"]
+    return RegularizerWeights.from_mapping(chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from prior_search.data import FrameBatches, ObjectTracks
+from prior_search.data_parallel import own_rows, sum_gradients, worker_rank
 from prior_search.errors import TrialDivergedError
 from prior_search.models import ModelPreset, OrderedModel
 from prior_search.tasks import make_task
@@ -97,9 +98,10 @@ class TrainingRun:
     def train_step(self) -> None:
         """One optimization step; never waits for the device."""
         spec, preset = self.spec, self.task.preset
-        frames = self.task.sample_frames(
+        whole = self.task.sample_frames(
             self.tracks, _seed_step(self._generator, spec.seed, self.step)
         )
+        frames = own_rows(torch.from_numpy(whole)).numpy()
         factor = learning_rate_factor(
             self.step, horizon=spec.horizon, warmup_share=preset.warmup_share
         )
@@ -111,6 +113,7 @@ class TrainingRun:
         loss = self.task.loss(output, images, spec.weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()
+        sum_gradients(self.model.parameters())
         nn.utils.clip_grad_norm_(self.model.parameters(), preset.grad_clip)
         self.optimizer.step()
         self.step += 1
@@ -202,6 +205,8 @@ def fit(
     run = TrainingRun(spec, tracks, resolve_device(device))
     if checkpoint is not None and checkpoint.exists():
         run.restore(checkpoint)
+    if worker_rank() > 0:
+        checkpoint = None  # worker 0 writes for all
     points = {round(spec.horizon * (k + 1) / NUM_POINTS) for k in range(NUM_POINTS)}
     saved = time.monotonic()
     run.model.train()
@@ -216,11 +221,16 @@ def fit(
             yield run.point()
     last = run.point()
     if checkpoint is not None:
-        if spec.stage == "final":
-            path = checkpoint.with_name("model.safetensors")
-            save_model(run.model, path, spec, tracks.fingerprint)
-        checkpoint.unlink(missing_ok=True)
+        _leave(run, checkpoint)
     yield last
+
+
+def _leave(run: TrainingRun, checkpoint: Path) -> None:
+    """Put the model of a final training in the place of its checkpoint."""
+    if run.spec.stage == "final":
+        path = checkpoint.with_name("model.safetensors")
+        save_model(run.model, path, run.spec, run.tracks.fingerprint)
+    checkpoint.unlink(missing_ok=True)
 
 
 def save_model(model: nn.Module, path: Path, spec: TrialSpec, data_fingerprint: str) -> None:

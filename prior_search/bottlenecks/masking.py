@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from prior_search.data_parallel import num_workers, own_rows
+
 
 def drop_probabilities(num_tokens: int, *, device: torch.device | None = None) -> Tensor:
     """Eq. 2: probability of each token to be masked, [N]; the first is 0.
@@ -44,7 +46,8 @@ def tail_drop_mask(
     device: torch.device | None = None,
 ) -> Tensor:
     """Eq. 1: [B, N], a masked tail per sample; token 0 is never masked."""
-    uniform = torch.rand(num_samples, 1, generator=generator, device=device)
+    total = num_samples * num_workers()
+    uniform = own_rows(torch.rand(total, 1, generator=generator, device=device))
     position = torch.arange(num_tokens, device=device)
     return position >= tail_cutoff(uniform, num_tokens)
 
@@ -57,5 +60,6 @@ def independent_drop_mask(
     device: torch.device | None = None,
 ) -> Tensor:
     """Eq. 2: [B, N], every token masked on its own; token 0 is never masked."""
-    uniform = torch.rand(num_samples, num_tokens, generator=generator, device=device)
+    total = num_samples * num_workers()
+    uniform = own_rows(torch.rand(total, num_tokens, generator=generator, device=device))
     return uniform < drop_probabilities(num_tokens, device=device)

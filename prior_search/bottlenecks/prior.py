@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from prior_search.bottlenecks.ordered_codes import BottleneckOutput, OrderedCodes
 from prior_search.bottlenecks.pyramid import level_sizes, num_levels_of
+from prior_search.data_parallel import mean_over_workers
 from prior_search.tokens import TokenFamily
 
 
@@ -30,7 +31,7 @@ def prediction_penalty(predictions: Sequence[Tensor], targets: Sequence[Tensor])
         (prediction - target.detach()).square().mean()
         for prediction, target in zip(predictions, targets, strict=True)
     ]
-    return torch.stack(errors).mean()
+    return mean_over_workers(torch.stack(errors).mean())
 
 
 class PriorBottleneck(nn.Module):

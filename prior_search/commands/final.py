@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,51 @@ from rich.console import Console
 from prior_search.commands.places import (
     MIRROR_SECONDS,
     check_writable,
+    default_storage,
     executor,
     prepare_data,
     same_command,
     to_all,
 )
+from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.final_training import FinalTraining
 from prior_search.mlflow_log import MirrorThread
+from prior_search.models import DEFAULT_SETTINGS, PRESETS
 from prior_search.progress import ProgressView
 from prior_search.report import Export, read_export
-from prior_search.trial import OBJECTIVES
+from prior_search.request import default_weights
+from prior_search.tasks import make_task
+from prior_search.toml_input import choice
+from prior_search.trial import BOTTLENECKS, OBJECTIVES, Bottleneck, Family, Task
+
+DEFAULT_FLAGS = ("family", "bottleneck", "task", "preset", "seed")
 
 
 def final(options: argparse.Namespace) -> int:
-    """Train every given export with K seeds; prints mean and interval; 3 if nothing succeeded."""
+    """Train every configuration with K seeds; prints mean and interval; 3 if nothing succeeded."""
     console = Console()
     code = 0
+    for export_file, parent, data in _configurations(console, options):
+        _check_workers(export_file, options.num_workers)
+        name = f"{export_file.bottleneck}-t{export_file.trial:04d}"
+        folder = check_writable(options.out or parent, "--out") / name
+        code = max(code, _train_final(console, export_file, folder, data, options))
+    return code
+
+
+def _configurations(
+    console: Console, options: argparse.Namespace
+) -> Iterator[tuple[Export, Path, str]]:
+    """What to train, the folder of its results if none is given, and its data."""
+    if options.defaults:
+        yield from _default_configurations(console, options)
+        return
+    given = [f"--{name}" for name in DEFAULT_FLAGS if getattr(options, name) is not None]
+    if given:
+        raise RequestError(f"{', '.join(given)} go with --defaults; an export has its own")
+    if not options.exports:
+        raise RequestError("give files made by prior-search export, or --defaults --family F")
     for path in options.exports:
         export_file = read_export(path)
         data, fingerprint = prepare_data(
@@ -38,11 +67,50 @@ def final(options: argparse.Namespace) -> int:
                 f"{path} was tuned on data with fingerprint {export_file.data_fingerprint}, "
                 f"but this data has {fingerprint}"
             )
-        parent = options.out or path.resolve().parent.parent / "final"
-        name = f"{export_file.bottleneck}-t{export_file.trial:04d}"
-        folder = check_writable(parent, "--out") / name
-        code = max(code, _train_final(console, export_file, folder, data, options))
-    return code
+        yield export_file, path.resolve().parent.parent / "final", data
+
+
+def _default_configurations(
+    console: Console, options: argparse.Namespace
+) -> Iterator[tuple[Export, Path, str]]:
+    if options.exports or options.family is None:
+        raise RequestError("--defaults takes no exports, but needs --family")
+    family: Family = options.family
+    task: Task = options.task or "contrastive"
+    preset = choice("preset", options.preset or "tiny", tuple(PRESETS), "--preset")
+    data, fingerprint = prepare_data(console, options.data or "embedded", task, preset)
+    study = f"defaults-{family}-{task}-{preset}"
+    chosen: tuple[Bottleneck, ...] = BOTTLENECKS
+    if options.bottleneck not in (None, "all"):
+        chosen = (options.bottleneck,)
+    for bottleneck in chosen:
+        export_file = Export(
+            study=study,
+            trial=0,
+            task=task,
+            family=family,
+            bottleneck=bottleneck,
+            preset=preset,
+            steps=make_task(task, preset).preset.steps,
+            weights=default_weights(task, family, bottleneck),
+            settings=DEFAULT_SETTINGS[family],
+            data=options.data or "embedded",
+            data_fingerprint=fingerprint,
+            study_seed=options.seed or 0,
+            seeds_used=[],
+            evidence={},
+            versions=versions(),
+        )
+        yield export_file, default_storage() / study / "final", data
+
+
+def _check_workers(export_file: Export, num_workers: int) -> None:
+    frames = make_task(export_file.task, export_file.preset).frames_per_batch
+    if frames % num_workers:
+        raise RequestError(
+            f"--num-workers must divide the {frames} images of a batch at preset "
+            f"{export_file.preset!r}, got {num_workers}"
+        )
 
 
 def _train_final(
@@ -62,7 +130,8 @@ def _train_final(
             shown.replay(training.events)
             view.append(shown)
             if not training.is_finished:
-                executor(options, data, folder / "trials").run(training)
+                workers = options.num_workers
+                executor(options, data, folder / "trials", num_workers=workers).run(training)
         metrics = training.write_metrics()
     except KeyboardInterrupt:
         console.print(f"interrupted; finished seeds are kept. Resume with:\n    {same_command()}")

@@ -112,7 +112,9 @@ def prepare_data(console: Console, data: str, task: Task, preset: str) -> tuple[
     return str(path), open_tracks(path).fingerprint
 
 
-def executor(options: argparse.Namespace, data: str, trials_folder: Path) -> Any:
+def executor(
+    options: argparse.Namespace, data: str, trials_folder: Path, *, num_workers: int = 1
+) -> Any:
     """The executor that the flags ask for; Ray is imported only if it is wanted."""
     from prior_search.runner import LocalExecutor, WorkerSettings
 
@@ -121,11 +123,12 @@ def executor(options: argparse.Namespace, data: str, trials_folder: Path) -> Any
         trials_folder=str(trials_folder),
         device=options.device,
         num_threads=max(1, int(options.cpus_per_trial)),
+        num_workers=num_workers,
         checkpoint_seconds=60.0,
     )
     if options.executor == "local":
         cores = len(os.sched_getaffinity(0))
-        fitting = max(1, int(cores / max(options.cpus_per_trial, 1e-9)))
+        fitting = max(1, int(cores / max(options.cpus_per_trial * num_workers, 1e-9)))
         return LocalExecutor(settings, num_workers=options.max_concurrent_trials or fitting)
     from prior_search.runner.tune import TuneExecutor
 

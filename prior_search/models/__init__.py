@@ -1,6 +1,7 @@
 """The models: an encoder, a bottleneck, and projection heads or decoders, in three sizes."""
 
 from prior_search.models.ordered_model import (
+    DEFAULT_SETTINGS,
     ModelOutput,
     ModelUsage,
     OrderedModel,
@@ -21,6 +22,7 @@ from prior_search.models.presets import (
 )
 
 __all__ = [
+    "DEFAULT_SETTINGS",
     "PRESETS",
     "RECONSTRUCTION_PRESETS",
     "ContrastivePreset",

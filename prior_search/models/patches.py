@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prior_search.data_parallel import num_workers, own_rows
+
 COORDINATE_LIMIT = 5.0  # whitened coordinates are clipped, as published
 
 
@@ -125,8 +127,8 @@ class FovealPatches(nn.Module):
         """Embeddings [B, T, d] and coordinates [B, T, 2]; placed at random in training only."""
         points = self.points[None]
         if self.training:
-            shape = (len(images), *self.points.shape)
-            points = torch.randn(shape, generator=generator, device=images.device)
+            shape = (len(images) * num_workers(), *self.points.shape)
+            points = own_rows(torch.randn(shape, generator=generator, device=images.device))
         sizes = tuple(self.counts)
         embedded, coordinates = [], []
         for size, chosen, embedding in zip(

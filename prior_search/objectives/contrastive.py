@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from prior_search.data_parallel import rows_of_all
 from prior_search.objectives.level_weighting import LevelLoss, level_loss
 from prior_search.objectives.ntxent import nt_xent
 from prior_search.weights import RegularizerWeights
@@ -26,5 +27,5 @@ def contrastive_loss(
         weights: their weights.
         temperature: tau of Eq. 9.
     """
-    objectives = [nt_xent(h, temperature=temperature) for h in descriptors]
+    objectives = [nt_xent(rows_of_all(h), temperature=temperature) for h in descriptors]
     return level_loss(objectives, terms, weights)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from prior_search.data_parallel import mean_over_workers
 from prior_search.objectives.level_weighting import LevelLoss, level_loss
 from prior_search.weights import RegularizerWeights
 
@@ -44,5 +45,5 @@ def reconstruction_loss(
         terms: unweighted regularizer terms.
         weights: their weights.
     """
-    objectives = [pixel_loss(images, targets) for images in reconstructions]
+    objectives = [mean_over_workers(pixel_loss(images, targets)) for images in reconstructions]
     return level_loss(objectives, terms, weights)

@@ -134,8 +134,9 @@ class TuneExecutor:
     Args:
         settings: for the workers.
         max_concurrent: trials at a time; None for as many as the cluster holds.
-        cpus_per_trial: CPUs that one trial occupies.
-        gpus_per_trial: GPUs, or a share of one; None for 1 if the cluster has GPUs, else 0.
+        cpus_per_trial: CPUs that each process of a trial occupies.
+        gpus_per_trial: GPUs, or a share of one, of a trial; None for one per process if the
+            cluster has GPUs, else 0.
     """
 
     def __init__(
@@ -184,9 +185,10 @@ class TuneExecutor:
         have = ray.cluster_resources()
         gpus = self._gpus
         if gpus is None:
-            gpus = 1.0 if have.get("GPU", 0) > 0 and self._settings.device != "cpu" else 0.0
-        share = {"cpu": self._cpus, "gpu": gpus}
-        for name, wanted in (("CPU", self._cpus), ("GPU", gpus)):
+            has_gpu = have.get("GPU", 0) > 0 and self._settings.device != "cpu"
+            gpus = float(self._settings.num_workers) if has_gpu else 0.0
+        share = {"cpu": self._cpus * self._settings.num_workers, "gpu": gpus}
+        for name, wanted in (("CPU", share["cpu"]), ("GPU", gpus)):
             if wanted > have.get(name, 0) and not _autoscales():
                 raise RequestError(
                     f"a trial needs {wanted:g} {name}, but the cluster has {have.get(name, 0):g}"

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from prior_search.data import ObjectTracks, open_tracks
-from prior_search.errors import TrialDivergedError
+from prior_search.errors import TrialDivergedError, WorkerLostError
+from prior_search.runner.worker_group import GroupSettings, WorkerGroup
 from prior_search.training import fit
 from prior_search.trial import MetricPoint, Status, TrialResult, TrialSpec
 
@@ -29,7 +30,8 @@ class WorkerSettings:
         data: object tracks: a path that every worker can read, or an s3:// address.
         trials_folder: holds a folder per training run, for checkpoints and models.
         device: ``auto``, ``cpu`` or ``cuda``.
-        num_threads: torch threads of one trial.
+        num_threads: torch threads of one process.
+        num_workers: processes on this machine that share the batches of one trial.
         checkpoint_seconds: time between checkpoints.
     """
 
@@ -37,6 +39,7 @@ class WorkerSettings:
     trials_folder: str
     device: str = "auto"
     num_threads: int = 1
+    num_workers: int = 1
     checkpoint_seconds: float = 60.0
 
 
@@ -74,6 +77,8 @@ class TrialRun:
             point = next(self._points, None)
         except TrialDivergedError as error:
             return self._result("diverged", error=str(error))
+        except WorkerLostError as error:
+            return self._result("lost", error=str(error))
         except Exception as error:  # whatever a trial raises is recorded, not lost
             logger.exception("trial %s failed", self.spec.label)
             text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -86,14 +91,28 @@ class TrialRun:
     def _begin(self) -> Iterator[MetricPoint]:
         settings = self._settings
         torch.set_num_threads(settings.num_threads)
-        folder = Path(settings.trials_folder) / self.spec.label
-        return fit(
+        path = Path(settings.trials_folder) / self.spec.label / "checkpoint.safetensors"
+        if settings.num_workers > 1:
+            yield from self._on_several_workers(path)
+            return
+        yield from fit(
             self.spec,
             _tracks(settings.data),
             device=settings.device,
-            checkpoint=folder / "checkpoint.safetensors",
+            checkpoint=path,
             checkpoint_seconds=settings.checkpoint_seconds,
         )
+
+    def _on_several_workers(self, checkpoint: Path) -> Iterator[MetricPoint]:
+        settings = self._settings
+        shared = GroupSettings(
+            num_workers=settings.num_workers,
+            data=settings.data,
+            device=settings.device,
+            num_threads=settings.num_threads,
+        )
+        with WorkerGroup(shared) as group:
+            yield from group.fit(self.spec, checkpoint, settings.checkpoint_seconds)
 
     def _result(self, status: Status, error: str | None = None) -> TrialResult:
         metrics = {} if self._last is None else dict(self._last.metrics)

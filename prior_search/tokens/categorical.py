@@ -8,6 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prior_search.data_parallel import (
+    empty_for_all,
+    mean_over_workers,
+    own_rows,
+    sum_over_workers,
+)
 from prior_search.tokens.protocol import (
     GroupedLinear,
     Tokens,
@@ -30,10 +36,11 @@ def negative_batch_entropy(probabilities: Tensor, mask: Tensor | None) -> Tensor
     **(ours)** Tokens that no sample of the batch keeps are left out of the mean over tokens.
     """
     if mask is None:
-        return -entropy(probabilities.mean(0)).mean()
+        return -entropy(mean_over_workers(probabilities.mean(0))).mean()
     kept = (~mask).to(probabilities.dtype)[..., None]  # [B, n, 1]
-    counts = kept.sum(0)  # [n, 1]
-    marginal = (probabilities * kept).sum(0) / counts.clamp_min(1.0)  # [n, C]
+    counts = sum_over_workers(kept.sum(0))  # [n, 1]
+    total = sum_over_workers((probabilities * kept).sum(0))
+    marginal = total / counts.clamp_min(1.0)  # [n, C]
     present = (counts[:, 0] > 0).to(probabilities.dtype)
     return -(entropy(marginal) * present).sum() / present.sum().clamp_min(1.0)
 
@@ -89,7 +96,7 @@ class CategoricalTokens(nn.Module):
         q = logits.softmax(-1)
         if self.training and self.sample:
             # argmax of logits plus Gumbel noise is a draw from q, and never waits for the device
-            noise = torch.empty_like(logits).exponential_(generator=generator).log()
+            noise = own_rows(empty_for_all(logits).exponential_(generator=generator)).log()
             index = (logits.detach() - noise).argmax(-1)
         else:
             index = logits.argmax(-1)

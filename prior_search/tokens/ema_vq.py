@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prior_search.data_parallel import num_workers, sum_over_workers, worker_rank
 from prior_search.tokens.protocol import (
     Tokens,
     UsageAccumulator,
@@ -153,14 +154,14 @@ class EmaVqTokens(nn.Module):
         self.is_seeded = torch.ones_like(self.is_seeded)
 
     def _draw(self, grouped: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Random inputs [G, K, C], the same on every data-parallel worker."""
-        shape = (self.num_groups, self.num_states)
+        """Random inputs [G, K, C] of the batch of all data-parallel workers."""
+        shape, rows = (self.num_groups, self.num_states), grouped.shape[1]
         uniform = torch.rand(shape, generator=generator, device=grouped.device)
-        index = (uniform * grouped.shape[1]).long()
-        drawn = torch.gather(grouped, 1, index[..., None].expand(-1, -1, self.num_channels))
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.broadcast(drawn, src=0)
-        return drawn
+        index = (uniform * (rows * num_workers())).long()
+        own = (index % rows)[..., None].expand(-1, -1, self.num_channels)
+        drawn = torch.gather(grouped, 1, own)
+        is_here = torch.div(index, rows, rounding_mode="floor") == worker_rank()
+        return sum_over_workers(drawn * is_here[..., None]) if num_workers() > 1 else drawn
 
     @torch.no_grad()
     def _update(
@@ -175,9 +176,7 @@ class EmaVqTokens(nn.Module):
         if kept is not None:
             chosen = chosen * kept[..., None]
         new_counts, new_sums = chosen.sum(1), chosen.transpose(1, 2) @ grouped
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(new_counts)
-            torch.distributed.all_reduce(new_sums)
+        new_counts, new_sums = sum_over_workers(new_counts), sum_over_workers(new_sums)
         counts, sums = moving_average_codes(
             self.counts, self.sums, new_counts, new_sums, decay=self.decay
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from prior_search.data_parallel import empty_for_all, own_rows
 from prior_search.tokens.protocol import (
     GroupedLinear,
     Tokens,
@@ -102,4 +103,4 @@ class GaussianTokens(nn.Module):
 
 
 def _normal_like(values: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.empty_like(values).normal_(generator=generator)
+    return own_rows(empty_for_all(values).normal_(generator=generator))

@@ -13,6 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from prior_search.data_parallel import mean_over_workers, sum_over_workers
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -84,9 +86,10 @@ class GroupedLinear(nn.Module):
 def mean_over_kept(values: Tensor, mask: Tensor | None) -> Tensor:
     """Mean of [B, n] over samples and kept tokens; 0 if nothing is kept."""
     if mask is None:
-        return values.mean()
+        return mean_over_workers(values.mean())
     kept = (~mask).to(values.dtype)
-    return (values * kept).sum() / kept.sum().clamp_min(1.0)
+    total = sum_over_workers((values * kept).sum())
+    return total / sum_over_workers(kept.sum()).clamp_min(1.0)
 
 
 def entropy(probabilities: Tensor) -> Tensor:
