@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "objectives": GROUND | {"bottlenecks"},
     "models": GROUND | {"tokens", "bottlenecks"},
     "data": GROUND | {"toml_input"},
-    "tasks": DATA_SIDE,
+    "tasks": DATA_SIDE | {"evaluation"},
     "training": DATA_SIDE | {"tasks"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},
