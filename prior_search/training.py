@@ -129,6 +129,8 @@ class TrainingRun:
             TrialDivergedError: a training loss since the start, or the objective, is not finite.
         """
         values = self.task.validate(self.model, self.tracks, self.device)
+        if self.spec.stage == "final" and self.step == self.spec.horizon:
+            values |= self.task.final_metrics(self.model, self.tracks, self.device)
         values |= {name: float(value.detach()) for name, value in self.metrics.items()}
         if not bool(self._all_finite) or not all(map(math.isfinite, values.values())):
             raise TrialDivergedError(

@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "objectives": GROUND | {"data_parallel", "bottlenecks"},
     "models": GROUND | {"data_parallel", "tokens", "bottlenecks"},
     "data": GROUND | {"toml_input"},
-    "tasks": DATA_SIDE,
+    "tasks": DATA_SIDE | {"evaluation"},
     "training": DATA_SIDE | {"data_parallel", "tasks"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},

@@ -46,6 +46,15 @@ def test_every_shipped_space_resolves_and_both_mbop_variants_share_one_space(fam
         assert space.encode(space.decode(point)) == pytest.approx(point)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reconstruction_has_a_space_of_its_own_over_the_same_weights(family: Any) -> None:
+    own = toml_input.read_space(SPACES / f"{family}-reconstruction.toml", [])
+    other = toml_input.read_space(SPACES / f"{family}.toml", [])
+    assert list(own["weights"]) == list(other["weights"])
+    assert resolve(own, family).space("prior").dimension == len(own["weights"])
+    assert own["weights"] != other["weights"]  # a loss of 0.1 needs smaller weights than one of 3
+
+
 def test_a_request_survives_its_file(tmp_path: Path) -> None:
     request = resolve(gaussian())
     request.write(tmp_path / "study.toml")

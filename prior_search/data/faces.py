@@ -119,33 +119,39 @@ def render_faces(part: int, *, seed: int, image_size: int) -> tuple[Array, Array
     rng = np.random.default_rng([seed, 0, part])
     x, y = pixel_grid(image_size * SUPERSAMPLING)
     draw = partial(draw_trait, rng, FACES_PER_PART)
-    center_x, center_y, tilt = (
-        draw(-0.08, 0.08),
-        draw(-0.06, 0.1),
-        rng.normal(0, 0.09, (FACES_PER_PART, 1)),
-    )
-    zoom, yaw = draw(0.92, 1.12), draw(-1.0, 1.0)
-    width, height = draw(0.40, 0.52), draw(0.56, 0.68)
-    sine, cosine = np.float32(np.sin(tilt)), np.float32(np.cos(tilt))
-    u = ((x - center_x) * cosine + (y - center_y) * sine) / zoom  # [F, R], in the head's frame
-    v = ((y - center_y) * cosine - (x - center_x) * sine) / zoom
+    size = draw(0.40, 0.52), draw(0.56, 0.68)  # half axes of the head
+    u, v, place = _pose(x, y, rng)
     canvas = Canvas(_background(x, y, rng), feather=3.0 / (image_size * SUPERSAMPLING))
     skin, hair = _tone(SKINS, rng), _tone(HAIRS, rng)
-    texture = strands(u, v, rng)
-    draw_back_hair(canvas, u, v, rng, hair=hair * texture, size=(width, height))
-    draw_body(canvas, u, v, rng, skin=skin, width=width)
-    draw_head(canvas, u, v, rng, skin=skin, size=(width, height), yaw=yaw)
-    at_features = u - 0.12 * yaw  # turning the head moves what is in front
-    draw_eyes(canvas, at_features, v, rng, width=width, hair=hair)
+    texture, yaw = strands(u, v, rng), draw(-1.0, 1.0)
+    draw_back_hair(canvas, u, v, rng, hair=hair * texture, size=size)
+    draw_body(canvas, u, v, rng, skin=skin, width=size[0])
+    draw_head(canvas, u, v, rng, skin=skin, size=size, yaw=yaw)
+    front = u - 0.12 * yaw  # turning the head moves what is in front
+    draw_eyes(canvas, front, v, rng, width=size[0], hair=hair)
     draw_nose(canvas, u - 0.16 * yaw, v, rng, skin=skin)
-    draw_mouth(canvas, at_features, v, rng, skin=skin)
-    draw_beard(canvas, at_features, v, rng, hair=hair, size=(width, height))
-    draw_brows(canvas, at_features, v, rng, width=width, hair=hair)
-    draw_fringe(canvas, u, v, rng, hair=hair * texture, size=(width, height))
+    draw_mouth(canvas, front, v, rng, skin=skin)
+    draw_beard(canvas, front, v, rng, hair=hair, size=size)
+    draw_brows(canvas, front, v, rng, width=size[0], hair=hair)
+    draw_fringe(canvas, u, v, rng, hair=hair * texture, size=size)
     tint = draw(0.82, 1.12) * rng.uniform(0.95, 1.05, (FACES_PER_PART, 3)).astype(np.float32)
     images = to_pixels(canvas.image * tint[:, None], image_size, SUPERSAMPLING, rng, noise=NOISE)
-    head = ((1 + center_x) / 2, (1 - center_y) / 2, zoom * width / 4, zoom * height / 4)
-    return images, np.concatenate(head, axis=1).astype(np.float32)
+    center, zoom = place[:, :2], place[:, 2:]
+    spread = zoom * np.concatenate(size, axis=1) / 4  # of a uniform ellipse: half its axes
+    fovea = np.concatenate([(1 + center * np.array([1, -1])) / 2, spread], axis=1)
+    return images, fovea.astype(np.float32)
+
+
+def _pose(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Pixels in the heads' frames, [F, R] twice; and center x, y and zoom, [F, 3]."""
+    low, high = [-0.08, -0.06, 0.92], [0.08, 0.10, 1.12]
+    place = rng.uniform(low, high, (FACES_PER_PART, 3)).astype(np.float32)
+    center_x, center_y, zoom = place.T[..., None]
+    tilt = rng.normal(0, 0.09, (FACES_PER_PART, 1)).astype(np.float32)
+    sine, cosine = np.sin(tilt), np.cos(tilt)
+    u = ((x - center_x) * cosine + (y - center_y) * sine) / zoom
+    v = ((y - center_y) * cosine - (x - center_x) * sine) / zoom
+    return u, v, place
 
 
 def _tone(palette: Array, rng: np.random.Generator) -> Array:

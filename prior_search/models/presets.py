@@ -158,7 +158,7 @@ RECONSTRUCTION_PRESETS: dict[str, ReconstructionPreset] = {
     # One CPU core: a trial at the full horizon takes 10-20 s.
     "tiny": ReconstructionPreset(
         image_size=32,
-        haar_depth=2,
+        haar_depth=3,
         width=64,
         channels=64,
         head_size=32,
@@ -168,7 +168,7 @@ RECONSTRUCTION_PRESETS: dict[str, ReconstructionPreset] = {
         predictor_blocks=1,
         prior_state_bits=3,
         mbop_states=64,
-        batch_images=64,
+        batch_images=32,
         steps=300,
         learning_rate=3e-3,
         weight_decay=1e-2,

@@ -24,6 +24,7 @@ from prior_search.models.readout import TokenReadout, sine_cosine_code
 from prior_search.models.wavelet import COLORS, haar_images, haar_tokens
 
 MIDDLE = 0.5  # gray, the zero of the coefficients
+PIXEL_SCALE = 4.0  # brings pixels in 0..1 to about unit variance
 
 
 def grid_code(side: int, size: int) -> Tensor:
@@ -75,7 +76,8 @@ class WaveletEncoder(nn.Module):
         self, images: Tensor, fovea: Tensor, *, generator: torch.Generator | None
     ) -> Tensor:
         """Features [B, N, C] of images [B, 3, H, W] in [0, 1]; sees all of them, no fovea."""
-        x = self.embed(haar_tokens(images - MIDDLE, depth=self.depth)) + self.place  # [B, T, d]
+        trees = haar_tokens((images - MIDDLE) * PIXEL_SCALE, depth=self.depth)
+        x = self.embed(trees) + self.place  # [B, T, d]
         for block in self.blocks:
             x = block(x)
         return self.out(self.readout(x))

@@ -6,6 +6,7 @@ from prior_search.report.evaluation_figures import (
 )
 from prior_search.report.export import Export, export_best, read_export
 from prior_search.report.figures import draw_weights
+from prior_search.report.reconstruction_figures import draw_reconstructions
 from prior_search.report.tables import TrialRow, trial_rows, write_parquet
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "TrialRow",
     "draw_accuracy_by_budget",
     "draw_accuracy_by_information",
+    "draw_reconstructions",
     "draw_weights",
     "export_best",
     "read_export",

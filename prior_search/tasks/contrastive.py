@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from prior_search.data import ObjectTracks, sample_pairs, validation_pairs
+from prior_search.evaluation import evaluated_outputs
 from prior_search.models import ContrastivePreset, ModelOutput, OrderedModel, build_model
 from prior_search.objectives import LevelLoss, contrastive_loss, nt_xent
-from prior_search.tasks.validation import validation_outputs
 from prior_search.trial import Bottleneck, Family
 from prior_search.weights import RegularizerWeights
 
@@ -61,8 +61,14 @@ class ContrastiveTask:
         frames = np.concatenate(validation_pairs(tracks, self.preset.validation_pairs))
         usage = model.usage_accumulator()
         descriptors = []
-        for output, _ in validation_outputs(model, tracks, frames, device):
+        for output, _ in evaluated_outputs(model, tracks, frames, device):
             descriptors.append(output.level_outputs[-1].float())
             usage.add(output.codes)
         objective = nt_xent(torch.cat(descriptors), temperature=self.preset.temperature)
         return {"objective": float(objective), "information_nats": float(usage.nats().sum())}
+
+    def final_metrics(
+        self, model: OrderedModel, tracks: ObjectTracks, device: torch.device
+    ) -> dict[str, float]:
+        """None: probes are trained by ``prior-search evaluate``."""
+        return {}

@@ -46,3 +46,8 @@ class TrainingTask(Protocol):
         self, model: OrderedModel, tracks: ObjectTracks, device: torch.device
     ) -> dict[str, float]:
         """``objective``, to be minimized, and further metrics; masks off, always the same data."""
+
+    def final_metrics(
+        self, model: OrderedModel, tracks: ObjectTracks, device: torch.device
+    ) -> dict[str, float]:
+        """What only a finished final training is asked for, by name, over the validation split."""

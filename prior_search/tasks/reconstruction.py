@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from prior_search.data import ObjectTracks, sample_frames, validation_frames
+from prior_search.evaluation import evaluated_outputs, quality_by_budget
 from prior_search.models import (
     ModelOutput,
     OrderedModel,
@@ -17,7 +18,6 @@ from prior_search.models import (
     build_reconstruction_model,
 )
 from prior_search.objectives import LevelLoss, pixel_loss, reconstruction_loss
-from prior_search.tasks.validation import validation_outputs
 from prior_search.trial import Bottleneck, Family
 from prior_search.weights import RegularizerWeights
 
@@ -69,11 +69,23 @@ class ReconstructionTask:
         frames = validation_frames(tracks, self.preset.validation_images)
         usage = model.usage_accumulator()
         total = torch.zeros((), dtype=torch.float64, device=device)
-        for output, images in validation_outputs(model, tracks, frames, device):
+        for output, images in evaluated_outputs(model, tracks, frames, device):
             mean = pixel_loss(output.level_outputs[-1], images.float() / 255.0)
             total += mean * len(images)
             usage.add(output.codes)
         return {
             "objective": float(total) / len(frames),
             "information_nats": float(usage.nats().sum()),
+        }
+
+    def final_metrics(
+        self, model: OrderedModel, tracks: ObjectTracks, device: torch.device
+    ) -> dict[str, float]:
+        """Image quality at every budget, means over the held-out images: ``ssim_at_7`` etc."""
+        frames = validation_frames(tracks, len(tracks.instances("validation")))
+        quality = quality_by_budget(model, tracks, frames, device)
+        return {
+            f"{name}_at_{budget}": float(values.mean())
+            for budget, metrics in quality.items()
+            for name, values in metrics.items()
         }

@@ -1,4 +1,4 @@
-"""Chunks of held-out frames through a model, as every task's validation needs them."""
+"""Frames through a model in evaluation mode, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from prior_search.models import ModelOutput, OrderedModel
 CHUNK = 256  # frames per forward pass
 
 
-def validation_outputs(
+def evaluated_outputs(
     model: OrderedModel, tracks: ObjectTracks, frames: np.ndarray, device: torch.device
 ) -> Iterator[tuple[ModelOutput, Tensor]]:
-    """Outputs in evaluation mode with the uint8 images [n, 3, H, W] that they are of.
+    """Outputs, masks and sampling off, with the uint8 images [n, 3, H, W] that they are of.
 
     The model's mode is restored when the iterator is exhausted or closed.
     """
