@@ -33,7 +33,7 @@ class _Request:
     file: Path
     sha256: str
     spec: TrialSpec
-    data: Path
+    data: str
     fingerprint: str
 
 
@@ -82,7 +82,7 @@ def _request(console: Console, given: Path, data: str | None) -> _Request:
     with file.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     return _Request(
-        file=file.resolve(), sha256=sha256, spec=spec, data=Path(path), fingerprint=fingerprint
+        file=file.resolve(), sha256=sha256, spec=spec, data=path, fingerprint=fingerprint
     )
 
 
