@@ -62,7 +62,12 @@ def moments(mask: np.ndarray) -> np.ndarray:
     """
     if not mask.any():
         raise BrokenImageError("the mask is empty")
-    y, x = np.nonzero(mask)
-    px, py = (x + 0.5) / mask.shape[1], (y + 0.5) / mask.shape[0]
-    sigma = np.maximum([px.std(), py.std()], MIN_SIGMA)
-    return np.array([px.mean(), py.mean(), *sigma], np.float32)
+    (x, sigma_x), (y, sigma_y) = (_spread(mask.sum(axis)) for axis in range(2))
+    return np.array([x, y, max(sigma_x, MIN_SIGMA), max(sigma_y, MIN_SIGMA)], np.float32)
+
+
+def _spread(counts: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of pixel centers along an edge of length 1, by their counts."""
+    place = (np.arange(len(counts)) + 0.5) / len(counts)
+    mean = (counts * place).sum() / counts.sum()
+    return float(mean), float(np.sqrt((counts * (place - mean) ** 2).sum() / counts.sum()))

@@ -120,11 +120,13 @@ def test_a_converted_folder_is_prepared_for_training_but_not_without_pairs(
     flags = ["--size", "32", "--workers", "1"]
     assert cli.main(["data", "convert", str(source), str(tmp_path / "set"), *flags]) == 0
     fingerprint = open_tracks(tmp_path / "set").fingerprint
-    prepared = prepare_data(Console(), str(tmp_path / "set"), "tiny")
+    prepared = prepare_data(Console(), str(tmp_path / "set"), "contrastive", "tiny")
     assert prepared == (str(tmp_path / "set"), fingerprint)
-    faces = make_ffhq(tmp_path / "ffhq", [*range(60), *range(60_000, 60_010)])
+    faces = make_ffhq(tmp_path / "ffhq", [*range(120), *range(60_000, 60_010)])
     assert cli.main(["data", "convert", str(faces), str(tmp_path / "faces"), *flags]) == 0
-    with pytest.raises(RequestError, match="70 of 70 instances have one frame"):
-        prepare_data(Console(), str(tmp_path / "faces"), "tiny")
+    with pytest.raises(RequestError, match="130 of 130 instances have one frame"):
+        prepare_data(Console(), str(tmp_path / "faces"), "contrastive", "tiny")
+    faces_set = str(tmp_path / "faces")
+    assert prepare_data(Console(), faces_set, "reconstruction", "tiny")[0] == faces_set
     with pytest.raises(RequestError, match="needs images of 64 x 64 pixels, got 32 x 32"):
-        prepare_data(Console(), str(tmp_path / "set"), "small")
+        prepare_data(Console(), str(tmp_path / "set"), "contrastive", "small")
