@@ -16,7 +16,9 @@ from benchmarks.search.surfaces import (
     Surface,
     cube,
     minimum_over_cube,
+    scaled,
     short_horizon,
+    student,
 )
 
 HARTMANN_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
@@ -94,6 +96,10 @@ def standard_surface(name: str) -> Surface:
         return (function(x) - lowest) / unit
 
     sigma = float(np.exp(generator.uniform(np.log(0.03), np.log(0.12))))
+
+    def noise(x: np.ndarray) -> np.ndarray:
+        return sigma * (1.0 + 0.5 * np.clip(long(x), 0.0, 2.0))
+
     return Surface(
         name=name,
         dimension=dimension,
@@ -101,9 +107,9 @@ def standard_surface(name: str) -> Surface:
         long=long,
         short=short_horizon(long, dimension, generator),
         divergence=lambda x: np.zeros(len(x)),
-        noise=lambda x: sigma * (1.0 + 0.5 * np.clip(long(x), 0.0, 2.0)),
-        short_noise=float(generator.uniform(1.0, 1.8)),
-        degrees=float(generator.choice([3, 4, 5])),
+        noise=noise,
+        short_noise=scaled(noise, generator.uniform(1.0, 1.8)),
+        shock=student(generator.choice([3, 4, 5])),
         ceiling=float(long(cube(dimension)).max()),
         minimum=0.0,
         median=1.0,

@@ -29,6 +29,7 @@ from scipy import optimize, stats
 Horizon = Literal["short", "long"]
 Split = Literal["tuning", "reporting"]
 Field = Callable[[np.ndarray], np.ndarray]  # points of the unit cube [n, d] -> [n]
+Shock = Callable[[np.random.Generator], float]
 
 SEEDS: dict[Split, range] = {"tuning": range(1000), "reporting": range(1000, 2000)}
 SHORT_COSTS = (1 / 4, 1 / 6, 1 / 8)
@@ -46,8 +47,9 @@ class Surface:
         long: expectation of a completed long run.
         short: expectation of a completed short run.
         divergence: probability that a run diverges, at both horizons.
-        noise: scale of the noise of a long run; a short one has ``short_noise`` times as much.
-        degrees: of freedom of its Student t distribution.
+        noise: scale of the noise of a long run.
+        short_noise: of a short run.
+        shock: draws the noise in units of its scale.
         ceiling: what recommending a point costs where its runs diverge.
         minimum: of ``truth`` over the cube.
         median: of ``truth`` over the cube.
@@ -60,8 +62,8 @@ class Surface:
     short: Field
     divergence: Field
     noise: Field
-    short_noise: float
-    degrees: float
+    short_noise: Field
+    shock: Shock
     ceiling: float
     minimum: float
     median: float
@@ -82,9 +84,10 @@ class Surface:
         x = np.asarray([point], dtype=float)
         if generator.random() < self.divergence(x)[0]:
             return None
-        scale = self.noise(x)[0] * (self.short_noise if horizon == "short" else 1.0)
-        mean = (self.short if horizon == "short" else self.long)(x)[0]
-        return float(mean + scale * generator.standard_t(self.degrees))
+        is_short = horizon == "short"
+        scale = (self.short_noise if is_short else self.noise)(x)[0]
+        mean = (self.short if is_short else self.long)(x)[0]
+        return float(mean + scale * self.shock(generator))
 
 
 def expected(long: Field, divergence: Field, ceiling: float, points: np.ndarray) -> np.ndarray:
@@ -149,6 +152,16 @@ def minimum_over_cube(field: Field, dimension: int) -> float:
         for start in starts
     ]
     return float(min(found))
+
+
+def student(degrees: float) -> Shock:
+    """Noise with heavy tails."""
+    return lambda generator: float(generator.standard_t(degrees))
+
+
+def scaled(field: Field, factor: float) -> Field:
+    """``factor`` times the field."""
+    return lambda x: factor * field(x)
 
 
 def short_horizon(long: Field, dimension: int, generator: np.random.Generator) -> Field:

@@ -24,7 +24,9 @@ from benchmarks.search.surfaces import (
     cube,
     expected,
     minimum_over_cube,
+    scaled,
     short_horizon,
+    student,
 )
 
 FLOOR = 3.5  # nats: the loss at the bottom, and of chance, as NT-Xent has them at the tiny preset
@@ -129,6 +131,6 @@ def weight_surface(name: str, dimension: int, seed: int) -> Surface:
     return Surface(
         name=name, dimension=dimension, short_cost=float(generator.choice(SHORT_COSTS)),
         long=long, short=short_horizon(long, dimension, generator), divergence=divergence,
-        noise=noise, short_noise=float(generator.uniform(1.0, 1.8)),
-        degrees=float(generator.choice([3, 4, 5])), ceiling=CHANCE, minimum=minimum, median=median,
+        noise=noise, short_noise=scaled(noise, generator.uniform(1.0, 1.8)),
+        shock=student(generator.choice([3, 4, 5])), ceiling=CHANCE, minimum=minimum, median=median,
     )  # fmt: skip
