@@ -1,8 +1,12 @@
-"""The project's own optimizer as a method of the benchmark, through its public protocol."""
+"""The project's own optimizer as a method of the benchmark, through its public protocol.
+
+The plan is the default one for the budget. It pays the full price for every long run, also where
+stage 1 had a short run at the same point.
+"""
 
 from __future__ import annotations
 
-from benchmarks.search.simulate import Request
+from benchmarks.search.simulate import NUM_WORKERS, Request
 from benchmarks.search.surfaces import Surface
 from prior_search.search import (
     Observation,
@@ -21,28 +25,13 @@ def unit_cube(dimension: int) -> SearchSpace:
     )
 
 
-def plan_for(budget: float, short_cost: float, stage1_share: float = 0.2) -> SearchPlan:
-    """Stage 1 gets its share of the cost, a sixth of the rest confirms, six anchors."""
-    stage1 = max(2, round(stage1_share * budget / short_cost))
-    long_runs = int(budget - stage1 * short_cost + 1e-9)
-    confirm = long_runs // 6
-    return SearchPlan(
-        stage1_trials=stage1,
-        stage2_trials=long_runs - confirm,
-        confirm_trials=confirm,
-        num_anchors=min(6, long_runs - confirm),
-    )
-
-
 class Ours:
     """``TwoStageOptimizer``; recommends by its posterior."""
 
     def __init__(self, surface: Surface, budget: float, seed: int) -> None:
         self._space = unit_cube(surface.dimension)
-        self._optimizer = TwoStageOptimizer(
-            self._space, plan_for(budget, surface.short_cost), seed
-        )
-        self._short_cost = surface.short_cost
+        plan = SearchPlan.for_budget(budget, surface.short_cost, NUM_WORKERS)
+        self._optimizer = TwoStageOptimizer(self._space, plan, seed)
 
     def ask(self, remaining: float) -> Request | None:
         """The optimizer's next suggestion; its plan keeps the budget."""

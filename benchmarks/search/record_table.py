@@ -35,7 +35,7 @@ COLUMNS = (
     "search", "point", "x", "weights", "horizon", "steps", "seed", "status", "objective",
     "seconds",
 )  # fmt: skip
-SEARCHES = ("gaussian-prior:24", "gaussian-itd:12", "gaussian-td:12", "categorical-td:20")
+SEARCHES = ("gaussian-prior:16", "gaussian-itd:10", "gaussian-td:10")
 SPACES = Path("search_spaces")
 
 

@@ -67,7 +67,9 @@ class GPSampler(_Long):
     """GPSampler: noisy objective (its default), q-log-EI with running trials."""
 
     def __init__(self, surface: Surface, budget: float, seed: int) -> None:
-        super().__init__(surface, optuna.samplers.GPSampler(seed=seed, n_startup_trials=GP_STARTUP))
+        super().__init__(
+            surface, optuna.samplers.GPSampler(seed=seed, n_startup_trials=GP_STARTUP)
+        )
 
 
 class TPEHalving(_Long):
