@@ -113,8 +113,12 @@ def real_surface(name: str) -> Surface:
     if name not in table_names():
         raise ValueError(f"no recorded search {name!r}; the table has {', '.join(table_names())}")
     search = name.removeprefix("real-")
-    every, costs = read_table()
-    runs = complete(every[search])
+    runs, costs = read_table()
+    return surface_of(name, complete(runs[search]), costs[search])
+
+
+def surface_of(name: str, runs: Runs, short_cost: float) -> Surface:
+    """The surface of runs with equally many seeds at every point and horizon, two at least."""
     points = np.array(list(runs))  # [n, d]
     fields, scales, shocks = {}, {}, []
     for horizon in ("long", "short"):
@@ -132,7 +136,7 @@ def real_surface(name: str) -> Surface:
     ceiling = float(fields["long"](cube(dimension)).max())
     truth = expected(fields["long"], never, ceiling, cube(dimension))
     return Surface(
-        name=name, dimension=dimension, short_cost=costs[search],
+        name=name, dimension=dimension, short_cost=short_cost,
         long=fields["long"], short=fields["short"], divergence=never,
         noise=scales["long"], short_noise=scales["short"], shock=resampled(np.concatenate(shocks)),
         ceiling=ceiling, minimum=minimum_over_cube(fields["long"], dimension),
