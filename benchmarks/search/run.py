@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch are impo
 import argparse
 import dataclasses
 import functools
+import gzip
 import itertools
 import json
 import multiprocessing
@@ -41,11 +42,13 @@ def key_of(line: dict[str, Any]) -> Key:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The results so far; a half-written last line does not count."""
+    """The results so far, also of a gzipped file; a half-written last line does not count."""
     if not path.exists():
         return []
+    content = path.read_bytes()
+    content = gzip.decompress(content) if path.suffix == ".gz" else content
     found = []
-    for text in path.read_text().splitlines():
+    for text in content.decode().splitlines():
         try:
             found.append(json.loads(text))
         except json.JSONDecodeError:
@@ -68,7 +71,13 @@ def search(key: Key) -> dict[str, Any]:
         "budget": budget,
         "repetition": repetition,
         "seconds": round(time.process_time() - started, 2),
-    } | dataclasses.asdict(run)
+    } | rounded(dataclasses.asdict(run))
+
+
+def rounded(run: dict[str, Any]) -> dict[str, Any]:
+    """Six digits are plenty, and keep the file small."""
+    run["recommended"] = [round(x, 6) for x in run["recommended"]]
+    return {k: round(v, 6) if isinstance(v, float) else v for k, v in run.items()}
 
 
 def chosen_surfaces(options: argparse.Namespace) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 
 import pytest
 
@@ -115,4 +116,7 @@ def test_a_half_written_last_line_does_not_count(tmp_path) -> None:  # type: ign
     path = tmp_path / "out.jsonl"
     path.write_text('{"method": "sobol", "regret": 0.1}\n{"method": "so')
     assert read_lines(path) == [{"method": "sobol", "regret": 0.1}]
+    packed = tmp_path / "out.jsonl.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_lines(packed) == read_lines(path)
     assert read_lines(tmp_path / "absent.jsonl") == []
