@@ -113,7 +113,7 @@ def test_a_model_in_training_mode_is_refused(
     final_model: tuple[Path, dict[str, float]],
 ) -> None:
     model, _ = load_model(final_model[0] / "model.safetensors", device="cpu")
-    with pytest.raises(ValueError, match="in evaluation mode; call model.eval"):
+    with pytest.raises(ValueError, match=r"in evaluation mode; call model\.eval"):
         reconstruct(model.train(), torch.zeros(1, 3, 32, 32, dtype=torch.uint8), 1)
 
 
