@@ -79,7 +79,11 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", required=True, choices=FAMILIES)
     parser.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), default="all")
     parser.add_argument("--task", choices=TASKS, default="contrastive")
-    parser.add_argument("--preset", default="tiny", help="tiny, small or paper (default: tiny)")
+    parser.add_argument(
+        "--preset",
+        default="tiny",
+        help="tiny, small or paper, or with SimCLR views tiny-simclr, … (default: tiny)",
+    )
     parser.add_argument("--data", default="embedded", metavar="embedded|PATH|s3://…")
     parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET)")
     parser.add_argument("--seed", type=_count(0), default=0)

@@ -32,7 +32,8 @@ def seconds_per_step(request: StudyRequest, bottleneck: Bottleneck, *, device: s
     generator = torch.Generator(device=place)
 
     def step() -> None:
-        output = model(images, fovea, generator=generator)
+        views = task.views(images, fovea, generator=generator)
+        output = model(*views, generator=generator)
         loss = task.loss(output, images, RegularizerWeights())
         optimizer.zero_grad()
         loss.total.backward()

@@ -107,7 +107,7 @@ class TrainingRun:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = preset.learning_rate * factor
-        images, fovea = self._batches.gather(frames)
+        images, fovea = self.task.views(*self._batches.gather(frames), generator=self._generator)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output = self.model(images, fovea, generator=self._generator)
         loss = self.task.loss(output, images, spec.weights)

@@ -58,7 +58,7 @@ def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
         ([], "the following arguments are required: --family"),
         (
             ["--family", "gaussian", "--preset", "tny"],
-            "--preset: preset must be one of tiny, small, paper, got 'tny'; did you mean 'tiny'?",
+            "got 'tny'; did you mean 'tiny'?",
         ),
         (["--family", "gaussian", "--max-concurrent-trials", "0"], "must be >= 1, got 0"),
         (["--family", "gaussian", "--cpus-per-trial", "-1"], "must be finite and > 0, got -1"),

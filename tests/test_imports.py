@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "bottlenecks": GROUND | {"data_parallel", "tokens"},
     "objectives": GROUND | {"data_parallel", "bottlenecks"},
     "models": GROUND | {"data_parallel", "tokens", "bottlenecks"},
-    "data": GROUND | {"toml_input"},
+    "data": GROUND | {"data_parallel", "toml_input"},
     "tasks": DATA_SIDE | {"evaluation"},
     "training": DATA_SIDE | {"data_parallel", "tasks"},
     "evaluation": DATA_SIDE,

@@ -11,6 +11,7 @@ import torch
 
 from prior_search.data import open_tracks
 from prior_search.errors import TrialDivergedError
+from prior_search.models import PRESETS
 from prior_search.training import (
     TrainingRun,
     fit,
@@ -148,3 +149,17 @@ def test_training_on_a_gpu_agrees_with_the_cpu_at_the_start(
         next(fit(make_spec(), tracks, device=d)).metrics["objective"] for d in ("cpu", "cuda")
     ]
     assert points[0] == pytest.approx(points[1], rel=0.05)
+
+
+def test_simclr_views_are_drawn_from_the_step_and_only_where_the_preset_asks(
+    tracks_path: Path, make_spec: MakeSpec
+) -> None:
+    tracks = open_tracks(tracks_path)
+    plain = list(fit(make_spec(), tracks, device="cpu"))
+    first, second = (
+        list(fit(make_spec(preset="tiny-simclr"), tracks, device="cpu")) for _ in range(2)
+    )
+    assert first == second
+    assert first[0].metrics["train_objective"] != plain[0].metrics["train_objective"]
+    for name, preset in PRESETS.items():
+        assert preset.augmentation == ("simclr" if name.endswith("-simclr") else "none")

@@ -22,11 +22,11 @@ from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.final_training import FinalTraining
 from prior_search.mlflow_log import MirrorThread
-from prior_search.models import DEFAULT_SETTINGS, PRESETS
+from prior_search.models import DEFAULT_SETTINGS
 from prior_search.progress import ProgressView
 from prior_search.report import Export, read_export
 from prior_search.request import default_weights
-from prior_search.tasks import make_task
+from prior_search.tasks import PRESETS_OF, make_task
 from prior_search.toml_input import choice
 from prior_search.trial import BOTTLENECKS, OBJECTIVES, Bottleneck, Family, Task
 
@@ -77,7 +77,7 @@ def _default_configurations(
         raise RequestError("--defaults takes no exports, but needs --family")
     family: Family = options.family
     task: Task = options.task or "contrastive"
-    preset = choice("preset", options.preset or "tiny", tuple(PRESETS), "--preset")
+    preset = choice("preset", options.preset or "tiny", tuple(PRESETS_OF[task]), "--preset")
     data, fingerprint = prepare_data(console, options.data or "embedded", task, preset)
     study = f"defaults-{family}-{task}-{preset}"
     chosen: tuple[Bottleneck, ...] = BOTTLENECKS

@@ -156,9 +156,10 @@ def ui(options: argparse.Namespace) -> int:
 
 def params(options: argparse.Namespace) -> int:
     """Print parameter counts by component."""
-    from prior_search.models import PRESETS, parameter_table, reconstruction_parameter_table
+    from prior_search.models import parameter_table, reconstruction_parameter_table
+    from prior_search.tasks import PRESETS_OF
 
-    preset = choice("preset", options.preset, tuple(PRESETS), "--preset")
+    preset = choice("preset", options.preset, tuple(PRESETS_OF[options.task]), "--preset")
     is_contrastive = options.task == "contrastive"
     rows = (parameter_table if is_contrastive else reconstruction_parameter_table)(preset)
     source = "Table 2" if is_contrastive else "section 2.5"

@@ -49,10 +49,9 @@ def search(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> StudyRequest:
-    from prior_search.models import PRESETS
-    from prior_search.tasks import make_task
+    from prior_search.tasks import PRESETS_OF, make_task
 
-    preset = choice("preset", options.preset, tuple(PRESETS), "--preset")
+    preset = choice("preset", options.preset, tuple(PRESETS_OF[options.task]), "--preset")
     variant = "" if options.task == "contrastive" else f"-{options.task}"
     path = _space_folder(options.spaces) / f"{options.family}{variant}.toml"
     overrides = list(options.overrides)

@@ -1,5 +1,6 @@
 """Object tracks: one or more frames of each of many instances, in Arrow files."""
 
+from prior_search.data.augmentation import simclr_views
 from prior_search.data.batches import FrameBatches
 from prior_search.data.faces import embedded_faces
 from prior_search.data.objects import embedded_objects
@@ -24,6 +25,7 @@ __all__ = [
     "open_tracks",
     "sample_frames",
     "sample_pairs",
+    "simclr_views",
     "validation_frames",
     "validation_pairs",
     "write_tracks",

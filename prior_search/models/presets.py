@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class ContrastivePreset(ModelPreset):
         pairs: B, positive pairs per batch.
         temperature: tau of Eq. 9.
         validation_pairs: B of the validation objective.
+        augmentation: what happens to the frames of a pair in training; a pair without it is two
+            frames of one track as they are.
     """
 
     patches: Mapping[int, int]
@@ -61,6 +64,7 @@ class ContrastivePreset(ModelPreset):
     pairs: int
     temperature: float
     validation_pairs: int
+    augmentation: Literal["none", "simclr"] = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +157,8 @@ PRESETS: dict[str, ContrastivePreset] = {
         validation_pairs=1000,
     ),
 }
+
+PRESETS |= {f"{name}-simclr": replace(p, augmentation="simclr") for name, p in PRESETS.items()}
 
 RECONSTRUCTION_PRESETS: dict[str, ReconstructionPreset] = {
     # One CPU core: a trial at the full horizon takes 10-20 s.

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from prior_search.models import PRESETS, RECONSTRUCTION_PRESETS
+from collections.abc import Mapping
+
+from prior_search.models import PRESETS, RECONSTRUCTION_PRESETS, ModelPreset
 from prior_search.tasks.contrastive import ContrastiveTask
 from prior_search.tasks.protocol import TrainingTask
 from prior_search.tasks.reconstruction import ReconstructionTask
 from prior_search.trial import TASKS, Task
 
-__all__ = ["ContrastiveTask", "ReconstructionTask", "TrainingTask", "make_task"]
+__all__ = ["PRESETS_OF", "ContrastiveTask", "ReconstructionTask", "TrainingTask", "make_task"]
+
+PRESETS_OF: dict[Task, Mapping[str, ModelPreset]] = {
+    "contrastive": PRESETS,
+    "reconstruction": RECONSTRUCTION_PRESETS,
+}
 
 
 def make_task(task: Task, preset: str) -> TrainingTask:

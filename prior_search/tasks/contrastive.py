@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prior_search.data import ObjectTracks, sample_pairs, validation_pairs
+from prior_search.data import ObjectTracks, sample_pairs, simclr_views, validation_pairs
 from prior_search.evaluation import evaluated_outputs
 from prior_search.models import ContrastivePreset, ModelOutput, OrderedModel, build_model
 from prior_search.objectives import LevelLoss, contrastive_loss, nt_xent
@@ -44,6 +44,14 @@ class ContrastiveTask:
     def sample_frames(self, tracks: ObjectTracks, generator: np.random.Generator) -> np.ndarray:
         """First views, then their partners."""
         return np.concatenate(sample_pairs(tracks, "train", self.preset.pairs, generator))
+
+    def views(
+        self, images: Tensor, fovea: Tensor, *, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """The frames as they are, or recropped and recolored, as the preset says."""
+        if self.preset.augmentation == "none":
+            return images, fovea
+        return simclr_views(images, fovea, generator=generator)
 
     def loss(self, output: ModelOutput, images: Tensor, weights: RegularizerWeights) -> LevelLoss:
         """Eq. 6 over NT-Xent of every level; the images themselves are not looked at."""

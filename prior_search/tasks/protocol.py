@@ -39,6 +39,11 @@ class TrainingTask(Protocol):
     def sample_frames(self, tracks: ObjectTracks, generator: np.random.Generator) -> np.ndarray:
         """Frames of one training batch, int64 [``frames_per_batch``]."""
 
+    def views(
+        self, images: Tensor, fovea: Tensor, *, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Frames as the model sees them in training, from uint8 [n, 3, H, W] and [n, 4]."""
+
     def loss(self, output: ModelOutput, images: Tensor, weights: RegularizerWeights) -> LevelLoss:
         """Loss of what the model made of uint8 images [n, 3, H, W]."""
 

@@ -50,6 +50,12 @@ class ReconstructionTask:
         """One frame of each of as many instances as a batch has images."""
         return sample_frames(tracks, "train", self.preset.batch_images, generator)
 
+    def views(
+        self, images: Tensor, fovea: Tensor, *, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """The frames as they are."""
+        return images, fovea
+
     def loss(self, output: ModelOutput, images: Tensor, weights: RegularizerWeights) -> LevelLoss:
         """Eq. 6 over the pixel loss of every level's decoder."""
         return reconstruction_loss(
