@@ -28,7 +28,7 @@ from prior_search.search import (
 DIMENSION = 4
 PENDING = 4
 REPEATS = 3
-COUNTS = (64, 128, 256, 512, 1000)
+COUNTS = (16, 32, 60, 64, 128, 256, 512, 1000)
 NAMES = [f"x{k}" for k in range(DIMENSION)]
 
 

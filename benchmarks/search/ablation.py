@@ -1,0 +1,125 @@
+"""What each design choice of the engine is worth, on tuning surfaces only.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.search.ablation [--repetitions 6] [--only NAME ...]
+
+Every variant changes one constant or one entry of the plan and repeats the same searches with the
+same noise. Printed are medians and means of the regret, and the mean difference of log(regret +
+0.003) to the engine as it is, with its standard error and Wilcoxon's p: positive is worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.search import ours
+from benchmarks.search.simulate import NUM_WORKERS, simulate
+from benchmarks.search.surfaces import DIMENSIONS, surface
+from prior_search.search import SearchPlan
+
+BUDGETS = (16.0, 24.0, 32.0)
+FLOOR = 0.003  # regret below which differences do not matter
+ENGINE = "the engine"
+SHARES = ("stage1_share", "confirm_share", "num_anchors")
+
+Change = Mapping[str, Any]  # "module.CONSTANT" or an entry of the plan: its value
+VARIANTS: dict[str, Change] = {
+    ENGINE: {},
+    "long length scales": {"evidence.LATENT": (0.0, 0.8)},
+    "much noise expected": {"evidence.NOISE": (-3.5, 1.5)},
+    "no main effects": {"kernel.ADDITIVE": 0.0},
+    "mostly main effects": {"kernel.ADDITIVE": 0.8},
+    "one fit": {"surrogate.NUM_MEMBERS": 0},
+    "adaptive half of stage 1": {"stages.BROAD_SHARE": 0.5},
+    "stage 1: 5 %": {"stage1_share": 0.05},
+    "stage 1: 25 %": {"stage1_share": 0.25},
+    "stage 1: 35 %": {"stage1_share": 0.35},
+    "no anchors": {"num_anchors": 0},
+    "three anchors": {"num_anchors": 3},
+    "no confirmation": {"confirm_share": 0.0},
+    "confirmation: 20 %": {"confirm_share": 0.2},
+    "posterior mean every 2nd": {"posterior_mean_every": 2},
+    "posterior mean always": {"posterior_mean_every": 1},
+    "never the posterior mean": {"posterior_mean_every": 1000},
+}
+
+
+@contextmanager
+def changed(change: Change) -> Iterator[None]:
+    """Constants of the engine replaced for a while."""
+    places = []
+    for name, value in change.items():
+        if "." in name:
+            module_name, constant = name.rsplit(".", 1)
+            module = importlib.import_module(f"prior_search.search.{module_name}")
+            places.append((module, constant, getattr(module, constant)))
+            setattr(module, constant, value)
+    try:
+        yield
+    finally:
+        for module, constant, value in places:
+            setattr(module, constant, value)
+
+
+class Variant(ours.Ours):
+    """The engine with another plan."""
+
+    def __init__(self, name: str, budget: float, seed: int, change: Change) -> None:
+        known = surface(name)
+        super().__init__(known, budget, seed)
+        plan = SearchPlan.for_budget(
+            budget, known.short_cost, NUM_WORKERS, **{k: change[k] for k in SHARES if k in change}
+        )
+        rest = {k: v for k, v in change.items() if "." not in k and k not in SHARES}
+        self._optimizer = ours.TwoStageOptimizer(
+            self._space, dataclasses.replace(plan, **rest), seed
+        )
+
+
+def regrets(change: Change, names: list[str], repetitions: int) -> np.ndarray:
+    """Of all searches, [repetitions · surfaces]."""
+    found = []
+    with changed(change):
+        for repetition in range(repetitions):
+            budget = BUDGETS[repetition % len(BUDGETS)]
+            for name in names:
+                method = Variant(name, budget, repetition, change)
+                run = simulate(surface(name), method, budget=budget, seed=repetition)
+                found.append(run.regret)
+    return np.asarray(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=6)
+    parser.add_argument("--seeds", default="0-3", help="of the surfaces, first-last")
+    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
+    given = parser.parse_args()
+    first, last = (int(part) for part in given.seeds.split("-"))
+    names = [f"tuning-weights{d}-{k}" for k in range(first, last + 1) for d in DIMENSIONS]
+    print(f"{'variant':28s} {'median':>7s} {'mean':>7s} {'log difference':>16s} {'p':>6s}")
+    base = regrets({}, names, given.repetitions)
+    print(f"{ENGINE:28s} {np.median(base):7.4f} {base.mean():7.4f}", flush=True)
+    for name in given.only:
+        if name == ENGINE:
+            continue
+        other = regrets(VARIANTS[name], names, given.repetitions)
+        gap = np.log(other + FLOOR) - np.log(base + FLOOR)
+        error = gap.std(ddof=1) / np.sqrt(len(gap))
+        p = float(stats.wilcoxon(gap).pvalue) if np.any(gap) else 1.0
+        print(
+            f"{name:28s} {np.median(other):7.4f} {other.mean():7.4f} "
+            f"{gap.mean():+9.3f} ± {error:.3f} {p:6.3f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
