@@ -20,11 +20,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from prior_search.data.conversion_plan import ConversionPlan
-from prior_search.data.conversion_workers import run_jobs
+from prior_search.data.conversion_workers import KEPT, run_jobs
 from prior_search.data.manifest import MANIFEST, Manifest
 from prior_search.data.shard_job import ShardJob, ShardReport
 from prior_search.data.storage import SetFolder
-from prior_search.errors import RequestError
+from prior_search.errors import PriorSearchError, RequestError
 
 STATE = "conversion.json"
 BROKEN = "broken.csv"
@@ -69,7 +69,12 @@ class Conversion:
             KeyboardInterrupt: after the workers have stopped; finished shards are kept.
         """
         with self._lock():
-            finished = self._begin()
+            try:
+                finished = self._begin()
+            except OSError as error:
+                raise RequestError(
+                    f"cannot write into {self._folder.location}: {error}"
+                ) from error
             if finished is not None:
                 return finished
             self._check_disk()
@@ -96,15 +101,20 @@ class Conversion:
         if not self._folder.is_local:
             yield
             return
-        self._folder.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{self._folder.path}.lock", timeout=0)
         try:
-            with lock:
-                yield
+            self._folder.path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         except Timeout as error:
             raise RequestError(
                 f"another process is converting into {self._folder.location}"
             ) from error
+        except OSError as error:
+            raise RequestError(f"cannot write into {self._folder.location}: {error}") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _begin(self) -> Manifest | None:
         """Take over what an earlier run finished; the manifest if that was everything."""
@@ -214,7 +224,6 @@ class Conversion:
 
     def _finish(self) -> Manifest:
         reports = [self._reports[number] for number in sorted(self._reports)]
-        self._write_broken()
         taxonomy = self._plan.taxonomy
         manifest = Manifest(
             shards=tuple(report.entry for report in reports),
@@ -225,7 +234,11 @@ class Conversion:
             left_out=dict(Counter(line.kind for report in reports for line in report.broken)),
             arguments=self._plan.arguments,
         )
-        manifest.write(self._folder)
+        try:
+            self._write_broken()
+            manifest.write(self._folder)
+        except OSError as error:
+            raise PriorSearchError(f"the conversion stopped: {error} ({KEPT})") from error
         self._remove_reports()
         return manifest
 

@@ -198,6 +198,15 @@ def test_a_folder_with_other_things_is_refused(
         convert(download, tmp_path / "set")
 
 
+def test_a_place_that_cannot_be_written_is_refused(
+    tmp_path: Path, download: Path, convert: Convert
+) -> None:
+    (tmp_path / "file").write_text("")
+    for dest in (tmp_path / "file" / "set", tmp_path / "file"):
+        with pytest.raises(RequestError, match=r"cannot write into .*file|must be empty"):
+            convert(download, dest)
+
+
 def test_broken_files_are_listed_and_skipped(
     tmp_path: Path, make_mvimgnet: Make, convert: Convert
 ) -> None:

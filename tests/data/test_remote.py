@@ -157,6 +157,11 @@ def test_other_addresses_are_refused(location: str, message: str) -> None:
         open_tracks(location)
 
 
-def test_a_bucket_that_is_not_there_is_named(bucket: Callable[[str], str]) -> None:
+def test_a_bucket_that_is_not_there_is_named(
+    tmp_path: Path, make_mvimgnet: Make, convert: Convert, bucket: Callable[[str], str]
+) -> None:
+    missing = bucket("set").replace(bucket("").split("/")[2], "nowhere")
+    with pytest.raises(RequestError, match=r"cannot write into s3://nowhere/set.*NO_SUCH_BUCKET"):
+        convert(make_mvimgnet(tmp_path / "mv"), missing)
     with pytest.raises(RequestError, match="s3://nowhere/set"):
-        open_tracks(bucket("set").replace(bucket("").split("/")[2], "nowhere"))
+        open_tracks(missing)
