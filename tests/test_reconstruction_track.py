@@ -48,7 +48,7 @@ def test_training_lowers_the_loss_and_validation_is_the_pixel_loss_at_full_budge
     tracks = open_tracks(tracks_path)
     model, spec = load_model(folder / "model.safetensors", device="cpu")
     frames = tracks.offsets[tracks.instances("validation")]
-    images = torch.from_numpy(tracks.images[frames].copy())
+    images = torch.from_numpy(tracks.gather(frames))
     targets = images.float() / 255
     with torch.no_grad():
         made = model(images, torch.zeros(len(images), 4), generator=None).level_outputs[-1]
@@ -71,7 +71,7 @@ def test_a_final_training_reports_image_quality_at_every_budget(
     frames = np.flatnonzero(tracks.is_validation)
     quality = quality_by_budget(model, tracks, frames, CPU)
     assert list(quality) == [1, 3, 7, 15]
-    images = torch.from_numpy(tracks.images[frames].copy())
+    images = torch.from_numpy(tracks.gather(frames))
     by_hand = (reconstruct(model, images, 3) - images.float() / 255).abs().mean((1, 2, 3))
     np.testing.assert_allclose(quality[3]["l1"], by_hand.numpy(), rtol=1e-5)
     assert all(values.shape == (len(frames),) for q in quality.values() for values in q.values())
@@ -97,7 +97,7 @@ def test_pictures_have_a_row_per_image_and_model(
     tracks_path: Path, final_model: tuple[Path, dict[str, float]], tmp_path: Path
 ) -> None:
     model, _ = load_model(final_model[0] / "model.safetensors", device="cpu")
-    images = torch.from_numpy(open_tracks(tracks_path).images[:2].copy())
+    images = torch.from_numpy(open_tracks(tracks_path).gather(np.arange(2)))
     made = {budget: x.numpy() for budget, x in reconstruct_all(model, images).items()}
     assert all(0 <= x.min() <= x.max() <= 1 for x in made.values())
     np.testing.assert_array_equal(made[7], reconstruct(model, images, 7).numpy())
@@ -113,7 +113,7 @@ def test_a_model_in_training_mode_is_refused(
     final_model: tuple[Path, dict[str, float]],
 ) -> None:
     model, _ = load_model(final_model[0] / "model.safetensors", device="cpu")
-    with pytest.raises(ValueError, match=r"in evaluation mode; call model\.eval"):
+    with pytest.raises(ValueError, match="a model in evaluation mode; call"):
         reconstruct(model.train(), torch.zeros(1, 3, 32, 32, dtype=torch.uint8), 1)
 
 

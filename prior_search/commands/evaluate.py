@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -17,13 +19,18 @@ from rich.table import Table
 from prior_search.commands.places import check_writable, prepare_data, same_command
 from prior_search.data import open_tracks
 from prior_search.errors import RequestError
-from prior_search.evaluation import MEASURE, Evaluation
-from prior_search.report import draw_accuracy_by_budget, draw_accuracy_by_information
+from prior_search.evaluation import MEASURE, METRICS, Evaluation, reconstruct_all
+from prior_search.report import (
+    draw_accuracy_by_budget,
+    draw_accuracy_by_information,
+    draw_reconstructions,
+)
 from prior_search.tasks import make_task
 from prior_search.training import load_model, read_origin, resolve_device
-from prior_search.trial import TrialSpec
+from prior_search.trial import OBJECTIVES, TrialSpec
 
 MODEL_NAME = "model.safetensors"
+PICTURED = 3  # images in a picture of reconstructions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +59,7 @@ def evaluate(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         console.print(f"interrupted; finished models are kept. Resume with:\n    {same_command()}")
         return 130
-    pictures = _draw(evaluations, out)
+    pictures = _draw(evaluations, out) + _draw_images(requests, out, options.device)
     if options.json:
         print((out / "evaluation.json").read_text(), end="")
         return 0
@@ -156,9 +163,34 @@ def _draw(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:
     return draw_accuracy_by_budget(probed, folder) + draw_accuracy_by_information(probed, folder)
 
 
+def _draw_images(requests: Sequence[_Request], folder: Path, device: str) -> list[Path]:
+    """Held-out images as every autoencoder makes them by budget (Fig. 5), a picture per family."""
+    paths = []
+    chosen = [request for request in requests if request.spec.task == "reconstruction"]
+    for key in dict.fromkeys((r.spec.family, r.fingerprint, r.spec.preset) for r in chosen):
+        own = [r for r in chosen if (r.spec.family, r.fingerprint, r.spec.preset) == key]
+        tracks = open_tracks(own[0].data)
+        images = tracks.gather(np.flatnonzero(tracks.is_validation)[:PICTURED])
+        made: dict[str, dict[int, np.ndarray]] = {}
+        for request in own:
+            model, spec = load_model(request.file, device=device)
+            frames = torch.from_numpy(images).to(resolve_device(device))
+            name = f"{spec.bottleneck.upper()} {spec.label}"
+            name += f" ({len(made) + 1})" if name in made else ""
+            by_budget = reconstruct_all(model, frames)
+            made[name] = {budget: shown.cpu().numpy() for budget, shown in by_budget.items()}
+        path = folder / f"reconstructions-{own[0].spec.family}-{own[0].fingerprint}.png"
+        draw_reconstructions(images / 255.0, made, path)
+        paths.append(path)
+    return paths
+
+
 def _show(console: Console, evaluations: Sequence[Evaluation]) -> None:
     """A table of objective and information, and one per taxonomy level; a row per model."""
     budgets = sorted({budget for entry in evaluations for budget in entry.budgets})
+
+    tasks = dict.fromkeys(entry.spec.task for entry in evaluations)
+    objective = OBJECTIVES[next(iter(tasks))] if len(tasks) == 1 else "objective"
 
     def table(title: str, first: str, cell: Callable[[Evaluation, int], str]) -> None:
         made = Table(title=title, title_justify="left")
@@ -170,10 +202,17 @@ def _show(console: Console, evaluations: Sequence[Evaluation]) -> None:
         console.print(made)
 
     table(
-        "validation NT-Xent at full budget, and effective information by budget, bits",
-        "NT-Xent",
+        f"{objective} at full budget, and effective information by budget, bits",
+        objective.removeprefix("validation "),
         lambda entry, budget: f"{entry.information_bits[budget]:.1f}",
     )
+    for metric in METRICS if any(entry.image_quality for entry in evaluations) else ():
+
+        def quality(entry: Evaluation, budget: int, metric: str = metric) -> str:
+            value = entry.image_quality.get(budget, {}).get(metric)
+            return "" if value is None else f"{value.mean:.4f}"
+
+        table(f"{metric} by budget, mean over the held-out images", "", quality)
     for level in dict.fromkeys(level for entry in evaluations for level in entry.levels):
 
         def accuracy(entry: Evaluation, budget: int, level: str = level) -> str:

@@ -119,7 +119,7 @@ def render_faces(part: int, *, seed: int, image_size: int) -> tuple[Array, Array
     rng = np.random.default_rng([seed, 0, part])
     x, y = pixel_grid(image_size * SUPERSAMPLING)
     draw = partial(draw_trait, rng, FACES_PER_PART)
-    size = draw(0.40, 0.52), draw(0.56, 0.68)  # half axes of the head
+    size = draw(0.40, 0.52), draw(0.56, 0.68)  # half width and half height of the heads
     u, v, place = _pose(x, y, rng)
     canvas = Canvas(_background(x, y, rng), feather=3.0 / (image_size * SUPERSAMPLING))
     skin, hair = _tone(SKINS, rng), _tone(HAIRS, rng)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from prior_search.data import ObjectTracks
 from prior_search.evaluation.features import extract_features
 from prior_search.evaluation.information import information_by_budget
 from prior_search.evaluation.probe import ProbeScore, probe_budget
+from prior_search.evaluation.reconstruction import ImageMean, quality_by_budget
 from prior_search.models import OrderedModel
 
 Progress = Callable[[str, int, int], None]
@@ -51,4 +53,30 @@ def measure_contrastive(
     }
 
 
-MEASURE: dict[str, Callable[..., dict[str, Any]]] = {"contrastive": measure_contrastive}
+def measure_reconstruction(
+    model: OrderedModel, tracks: ObjectTracks, *, device: torch.device, progress: Progress
+) -> dict[str, Any]:
+    """Effective information and image quality at every budget over all held-out frames."""
+    frames = np.flatnonzero(tracks.is_validation)
+    usage = model.usage_accumulator()
+    quality = quality_by_budget(
+        model,
+        tracks,
+        frames,
+        device,
+        usage=usage,
+        progress=lambda done, total: progress("reconstructions of validation", done, total),
+    )
+    return {
+        "information_bits": information_by_budget(usage.nats(), tuple(quality)),
+        "image_quality": {
+            budget: {name: ImageMean.of(values) for name, values in metrics.items()}
+            for budget, metrics in quality.items()
+        },
+    }
+
+
+MEASURE: dict[str, Callable[..., dict[str, Any]]] = {
+    "contrastive": measure_contrastive,
+    "reconstruction": measure_reconstruction,
+}

@@ -6,6 +6,10 @@ decoder of that level, budget 2^k - 1. ``OrderedModel.output_at`` is that differ
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,7 +18,23 @@ from prior_search.bottlenecks import OrderedCodes
 from prior_search.data import ObjectTracks
 from prior_search.evaluation.held_out import evaluated_outputs
 from prior_search.evaluation.image_quality import METRICS, image_metrics
-from prior_search.models import OrderedModel
+from prior_search.models import ModelUsage, OrderedModel
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMean:
+    """A mean over images with its 95 % interval, from the normal approximation."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> ImageMean:
+        """Of values per image, [n] with n >= 2."""
+        mean = float(values.mean())
+        half = 1.96 * float(values.std(ddof=1)) / math.sqrt(len(values))
+        return cls(mean, mean - half, mean + half)
 
 
 def reconstruct(model: OrderedModel, images: Tensor, budget: int) -> Tensor:
@@ -35,7 +55,13 @@ def reconstruct_all(model: OrderedModel, images: Tensor) -> dict[int, Tensor]:
 
 
 def quality_by_budget(
-    model: OrderedModel, tracks: ObjectTracks, frames: np.ndarray, device: torch.device
+    model: OrderedModel,
+    tracks: ObjectTracks,
+    frames: np.ndarray,
+    device: torch.device,
+    *,
+    usage: ModelUsage | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[int, dict[str, np.ndarray]]:
     """``METRICS`` of every image at every budget: float64 [number of frames] each.
 
@@ -44,7 +70,10 @@ def quality_by_budget(
         tracks: the data.
         frames: which images, e.g. ``data.validation_frames``.
         device: where the model is.
+        usage: takes the codes as well, for effective information from the same pass.
+        progress: called with (frames done, frames in all).
     """
+    done = 0
     found: dict[int, dict[str, list[Tensor]]] = {}
     for output, images in evaluated_outputs(model, tracks, frames, device):
         targets = images.float() / 255.0
@@ -52,6 +81,11 @@ def quality_by_budget(
             made = _decode(model, output.codes, budget)
             for name, values in image_metrics(made, targets).items():
                 found.setdefault(budget, {}).setdefault(name, []).append(values.double().cpu())
+        if usage is not None:
+            usage.add(output.codes)
+        done += len(images)
+        if progress is not None:
+            progress(done, len(frames))
     return {
         budget: {name: torch.cat(values[name]).numpy() for name in METRICS}
         for budget, values in found.items()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prior_search.evaluation.probe import ProbeScore
+from prior_search.evaluation.reconstruction import ImageMean
 from prior_search.trial import TrialSpec
 
-FORMAT = 1  # of the record; a change of what a number means must change it
+FORMAT = 2  # of the record; a change of what a number means must change it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Evaluation:
         objective: the validation objective at full budget, lower is better.
         information_bits: Eq. 7 by budget.
         probes: every taxonomy level at every budget; empty for tasks without labels.
+        image_quality: ``METRICS`` at every budget; empty for tasks without reconstructions.
     """
 
     checkpoint: str
@@ -32,6 +34,7 @@ class Evaluation:
     objective: float
     information_bits: Mapping[int, float]
     probes: tuple[ProbeScore, ...] = ()
+    image_quality: Mapping[int, Mapping[str, ImageMean]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -57,6 +60,10 @@ class Evaluation:
         """The evaluation as JSON-ready data."""
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         data["information_bits"] = {str(k): v for k, v in self.information_bits.items()}
+        data["image_quality"] = {
+            str(budget): {name: dataclasses.asdict(value) for name, value in metrics.items()}
+            for budget, metrics in self.image_quality.items()
+        }
         data["probes"] = [dataclasses.asdict(probe) for probe in self.probes]
         return {"format": FORMAT, "label": self.label} | data | {"spec": self.spec.as_dict()}
 
@@ -72,5 +79,11 @@ class Evaluation:
             raise ValueError(f"format must be {FORMAT}, got {data.get('format')!r}")
         bits = {int(k): float(v) for k, v in fields.pop("information_bits").items()}
         probes = tuple(ProbeScore(**probe) for probe in fields.pop("probes"))
+        quality = {
+            int(budget): {name: ImageMean(**value) for name, value in metrics.items()}
+            for budget, metrics in fields.pop("image_quality").items()
+        }
         spec = TrialSpec.from_dict(fields.pop("spec"))
-        return cls(information_bits=bits, probes=probes, spec=spec, **fields)
+        return cls(
+            information_bits=bits, probes=probes, image_quality=quality, spec=spec, **fields
+        )
