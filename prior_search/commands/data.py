@@ -166,7 +166,7 @@ def _show_set(console: Console, location: str, manifest: Manifest) -> None:
                 manifest.level_names, [len(names) for names in manifest.label_names]
             ),
             "object place": f"{masked / max(1, manifest.num_frames):.1%} of frames from a mask",
-            "left out": f"{left_out}; see {location}/{BROKEN}" if left_out else "nothing",
+            "left out": f"{left_out}; see its {BROKEN}" if left_out else "nothing",
             "shards": f"{len(manifest.shards)}, "
             f"{sum(entry.bytes for entry in manifest.shards) / 2**20:.1f} MiB",
             "fingerprint": manifest.fingerprint,

@@ -211,7 +211,7 @@ class Conversion:
             raise RequestError(
                 f"{len(files)} broken files are more than --max-broken-share {self._share:g} of "
                 f"{self._plan.num_frames} frames: {first}; all so far are in "
-                f"{self._folder.location}/{BROKEN}. A larger share goes on from here"
+                f"{BROKEN} of {self._folder.location}. A larger share goes on from here"
             )
 
     def _write_broken(self) -> None:

@@ -47,7 +47,7 @@ def test_convert_info_and_verify_tell_what_is_there(
         "images: 16 x 16 pixels",
         "levels: 2 class",
         "object place: 100.0% of frames from a mask",
-        f"left out: 1 image; see {dest}/broken.csv",
+        "left out: 1 image; see its broken.csv",
         f"fingerprint: {open_tracks(dest).fingerprint}",
     ):
         assert text in shown

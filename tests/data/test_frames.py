@@ -186,6 +186,13 @@ def test_what_is_no_image_is_broken_without_its_path(
     assert str(tmp_path) not in str(error.value)
 
 
+def test_only_jpeg_and_png_are_decoded(tmp_path: Path) -> None:
+    for kind in ("GIF", "BMP", "TIFF"):
+        Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.jpg", format=kind)
+        with pytest.raises(BrokenImageError, match="not a JPEG or PNG image"):
+            frame(tmp_path / "a.jpg")
+
+
 def test_a_link_out_of_the_tree_is_not_opened(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
