@@ -37,7 +37,6 @@ VARIANTS: dict[str, Change] = {
     "no main effects": {"kernel.ADDITIVE": 0.0},
     "mostly main effects": {"kernel.ADDITIVE": 0.8},
     "one fit": {"surrogate.NUM_MEMBERS": 0},
-    "adaptive half of stage 1": {"stages.BROAD_SHARE": 0.5},
     "stage 1: 5 %": {"stage1_share": 0.05},
     "stage 1: 25 %": {"stage1_share": 0.25},
     "stage 1: 35 %": {"stage1_share": 0.35},

@@ -125,14 +125,12 @@ class History:
                 found.setdefault(s.trial, []).append(value)
         return found
 
-    def pending(self, *, only_long: bool = False) -> list[tuple[float, ...]]:
-        """Points of runs under way."""
+    def pending_long(self) -> list[tuple[float, ...]]:
+        """Points of long runs under way."""
         return [
             point
             for s, point in zip(self.suggestions, self._points, strict=True)
-            if s.index not in self.observations
-            and point is not None
-            and (s.horizon == "long" or not only_long)
+            if s.horizon == "long" and s.index not in self.observations and point is not None
         ]
 
     def _past(self) -> list[tuple[tuple[float, ...], int, float | None]]:

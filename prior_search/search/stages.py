@@ -18,7 +18,6 @@ from prior_search.search.plan import SearchPlan
 from prior_search.search.suggestion import Role, Stage, Suggestion
 from prior_search.search.surrogate import LONG, Surrogate
 
-BROAD_SHARE = 1.0  # of stage 1 that is Sobol points
 ANCHOR_DISTANCE = 0.1  # between anchors, in the unit cube, per square root of the dimension
 SAME_POINT = 1e-3  # closer than this, a posterior-mean candidate adds nothing
 
@@ -59,7 +58,7 @@ class Stages:
         """
         plan = self.plan
         if self.made("stage1") < plan.stage1_trials:
-            return self._ask_stage1()
+            return self._new("stage1", "sobol", self._sobol_point(self.made("stage1")))
         if self.made("stage2") < plan.stage2_trials and not self._has_converged():
             return self._ask_stage2(pending)
         if self.made("confirm") < plan.confirm_trials:
@@ -105,21 +104,6 @@ class Stages:
             num_told=len(self.history.observations),
         )
 
-    def _ask_stage1(self) -> Suggestion:
-        """Sobol points, then those that the short runs so far make promising."""
-        history, number = self.history, self.made("stage1")
-        is_broad = number < math.ceil(BROAD_SHARE * self.plan.stage1_trials)
-        completed = len(history.told("completed"))
-        if is_broad or completed < max(MIN_OBSERVATIONS, history.space.dimension + 2):
-            return self._new("stage1", "sobol", self._sobol_point(number))
-        surrogate, feasibility = history.fit()
-        cube = Cube(history.space.dimension, np.random.default_rng(self._key()), self.fixed)
-        evaluated = [p for p, _, value in history.evidence() if value is not None]
-        point, value = maximize_improvement(
-            surrogate, feasibility, evaluated, history.pending(), cube
-        )
-        return self._predicted("expected_improvement", point, surrogate, value, stage="stage1")
-
     def _ask_stage2(self, pending: Sequence[tuple[float, ...]]) -> Suggestion | None:
         history, plan = self.history, self.plan
         told = self._told("stage1")
@@ -142,7 +126,7 @@ class Stages:
             point, _ = minimize_mean(surrogate, feasibility, evaluated, cube)
             if self._is_new(point):
                 return self._predicted("posterior_mean", point, surrogate)
-        waiting = [*history.pending(only_long=True), *pending]
+        waiting = [*history.pending_long(), *pending]
         measured = [p for p, s, value in history.evidence() if s == LONG and value is not None]
         point, value = maximize_improvement(
             surrogate, feasibility, measured or evaluated, waiting, cube
@@ -155,11 +139,10 @@ class Stages:
         point: Sequence[float],
         surrogate: Surrogate,
         acquisition: float | None = None,
-        stage: Stage = "stage2",
     ) -> Suggestion:
         mean, sd = surrogate.predict([point])[0]
         return dataclasses.replace(
-            self._new(stage, role, point),
+            self._new("stage2", role, point),
             predicted_mean=mean,
             predicted_sd=sd,
             acquisition=acquisition,
@@ -193,11 +176,7 @@ class Stages:
         limit = self.plan.stop_below
         if limit is None:
             return False
-        asked = [
-            s
-            for s in self.history.suggestions
-            if s.stage == "stage2" and s.role == "expected_improvement"
-        ][-2:]
+        asked = [s for s in self.history.suggestions if s.role == "expected_improvement"][-2:]
         return len(asked) == 2 and all(
             _improvement(s, self.history.space.dimension) < limit for s in asked
         )
