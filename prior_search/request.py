@@ -35,7 +35,7 @@ SETTINGS: dict[Family, tuple[str, ...]] = {
 
 
 # Weights of a training without a search **(ours)**: mild ones within the ranges of the shipped
-# space files, from single runs at ``tiny``. A place to start from and no recommendation.
+# space files, the same at every preset. A place to start from and no recommendation.
 DEFAULT_WEIGHTS: dict[Task, dict[Family, dict[str, float]]] = {
     "contrastive": {
         "gaussian": {"kl_weight": 3e-3, "prediction_weight": 1.0},

@@ -25,15 +25,23 @@ WEIGHTS: dict[str, dict[str, float]] = {
     "categorical": {"sample_entropy_weight": 0.1, "batch_entropy_weight": 0.3},
     "ema_vq": {"commitment_weight": 1e-2},
 }
-MODELS = [(family, bottleneck) for family in WEIGHTS for bottleneck in ("prior", "td", "itd")]
+MODELS = [("contrastive", f, b) for f in WEIGHTS for b in ("prior", "td", "itd")]
+MODELS += [("reconstruction", "gaussian", "prior"), ("reconstruction", "ema_vq", "itd")]
+MODELS += [("contrastive-simclr", "gaussian", "td")]
 
 
-def spec_of(make_spec: MakeSpec, family: Any, bottleneck: Any) -> TrialSpec:
+def spec_of(make_spec: MakeSpec, track: str, family: Any, bottleneck: Any) -> TrialSpec:
+    task, _, variant = track.partition("-")
     weights = dict(WEIGHTS[family])
     if bottleneck == "prior":
         weights["prediction_weight"] = 1.0
     return make_spec(
-        family=family, bottleneck=bottleneck, weights=RegularizerWeights(**weights), horizon=4
+        task=task,
+        preset=f"tiny-{variant}" if variant else "tiny",
+        family=family,
+        bottleneck=bottleneck,
+        weights=RegularizerWeights(**weights),
+        horizon=4,
     )
 
 
@@ -73,7 +81,7 @@ def test_a_killed_worker_is_a_lost_attempt_that_goes_on_from_its_checkpoint(
 
 
 @pytest.fixture(scope="module")
-def alone(tracks_path: Path, make_spec: MakeSpec) -> dict[tuple[str, str], list[MetricPoint]]:
+def alone(tracks_path: Path, make_spec: MakeSpec) -> dict[tuple[str, ...], list[MetricPoint]]:
     """The curves of one worker, trained before there is a process group."""
     tracks = open_tracks(tracks_path)
     return {m: list(fit(spec_of(make_spec, *m), tracks, device="cpu")) for m in MODELS}
@@ -88,7 +96,7 @@ def group(tracks_path: Path, alone: object) -> Iterator[WorkerGroup]:
 
 @pytest.mark.parametrize("model", MODELS, ids="-".join)
 def test_two_workers_follow_the_curve_of_one(
-    group: WorkerGroup, alone: Any, make_spec: MakeSpec, model: tuple[str, str]
+    group: WorkerGroup, alone: Any, make_spec: MakeSpec, model: tuple[str, str, str]
 ) -> None:
     together = list(group.fit(spec_of(make_spec, *model)))
     assert [point.step for point in together] == [1, 2, 3, 4]
@@ -98,7 +106,11 @@ def test_two_workers_follow_the_curve_of_one(
         rel = 1e-5 if step <= 2 else 2e-3
         for name in ("train_loss", "train_objective"):
             assert ours.metrics[name] == pytest.approx(reference.metrics[name], rel=rel)
-        assert ours.metrics == pytest.approx(dict(reference.metrics), rel=2e-2, abs=1e-5)
+        expected = dict(reference.metrics)
+        nats = ours.metrics["information_nats"]  # of few frames: a single jump is a visible share
+        assert nats == pytest.approx(expected.pop("information_nats"), rel=5e-2)
+        for name, value in expected.items():
+            assert ours.metrics[name] == pytest.approx(value, rel=2e-2, abs=1e-5)
 
 
 def test_a_divergence_ends_the_trial_and_not_the_group(
