@@ -14,7 +14,14 @@ import torch
 
 from prior_search import cli
 from prior_search.data import open_tracks, write_tracks
-from prior_search.evaluation import METRICS, quality_by_budget, reconstruct, reconstruct_all
+from prior_search.evaluation import (
+    METRICS,
+    Evaluation,
+    quality_by_budget,
+    reconstruct,
+    reconstruct_all,
+)
+from prior_search.evaluation.reconstruction import ImageMean
 from prior_search.report import draw_reconstructions
 from prior_search.tasks import make_task
 from prior_search.training import fit, load_model
@@ -147,6 +154,36 @@ def test_the_whole_way_from_search_to_final_models(
             entry = metrics[f"{name}_at_{budget}"]
             assert entry["low"] <= entry["mean"] <= entry["high"]
             assert len(entry["values"]) == 2
+    _check_evaluation(path.parent, tracks_path, tmp_path / "evaluation", capsys)
+
+
+def _check_evaluation(final: Path, data: Path, out: Path, capsys: Any) -> None:
+    models = sorted(str(path.parent) for path in final.glob("trials/*/model.safetensors"))
+    flags = ["--data", str(data), "--out", str(out), "--device", "cpu"]
+    assert cli.main(["evaluate", *models, *flags]) == 0
+    shown = capsys.readouterr().out
+    assert "validation L1 + L2 at full budget" in " ".join(shown.split())
+    assert "ms_ssim by budget" in shown
+    assert list(out.glob("reconstructions-gaussian-*.png"))
+    record = json.loads((out / "evaluation.json").read_text())["models"]
+    assert [Evaluation.from_dict(entry).spec.replicate for entry in record] == [0, 1]
+    trained = json.loads((final / "metrics.json").read_text())["metrics"]
+    for number, entry in enumerate(record):
+        assert entry["probes"] == []
+        for budget in (1, 3, 7, 15):
+            value = entry["image_quality"][str(budget)]["ssim"]
+            assert value["low"] < value["mean"] < value["high"]
+            # final takes one frame of every held-out instance, evaluate all of them
+            assert value["mean"] == pytest.approx(
+                trained[f"ssim_at_{budget}"]["values"][number], abs=0.05
+            )
+
+
+def test_an_interval_of_images_has_the_value_by_hand() -> None:
+    found = ImageMean.of(np.array([0.0, 1.0, 2.0, 3.0]))
+    assert found.mean == 1.5
+    half = 1.96 * np.sqrt(5 / 3) / 2  # sample variance 5/3, four images
+    assert (found.low, found.high) == pytest.approx((1.5 - half, 1.5 + half))
 
 
 def test_the_cost_of_a_search_of_autoencoders_is_foreseen(tmp_path: Path, capsys: Any) -> None:

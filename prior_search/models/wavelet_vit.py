@@ -119,6 +119,9 @@ class WaveletDecoder(nn.Module):
         self.register_buffer("place", grid_code(image_size // 2**depth, width), persistent=False)
         self.spread = CrossAttention(width, head_size)
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, COLORS * 4**depth))
+        # gray at the start: random coefficients would take a fifth of a short trial to unlearn
+        nn.init.zeros_(self.out[1].weight)
+        nn.init.zeros_(self.out[1].bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Reconstruct."""
