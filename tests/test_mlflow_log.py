@@ -165,6 +165,26 @@ def test_a_thread_sends_everything_and_the_files_of_the_study(
     assert [f.path for f in files] == ["study.toml"]
 
 
+def test_the_report_goes_to_every_search_with_its_own_figures(
+    tmp_path: Path, make_spec: Any
+) -> None:
+    figures = tmp_path / "report" / "figures"
+    figures.mkdir(parents=True)
+    (tmp_path / "report" / "index.html").write_text("<!doctype html>")
+    for name in ("td-roles.png", "prior-roles.png", "td-roles.svg"):
+        (figures / name).touch()
+    mirror = MlflowMirror(tmp_path)
+    mirror.apply(make_events(make_spec))
+    mirror.log_artifacts()
+    client = MlflowClient(mirror.tracking_uri)
+    run = all_runs(mirror)["search/td"].info.run_id
+    found = [f.path for f in client.list_artifacts(run, "report")]
+    assert found == ["report/figures", "report/index.html"]
+    assert [f.path for f in client.list_artifacts(run, "report/figures")] == [
+        "report/figures/td-roles.png"
+    ]
+
+
 def test_a_store_that_cannot_be_reached_is_an_error_with_its_address(
     tmp_path: Path, make_spec: Any
 ) -> None:
