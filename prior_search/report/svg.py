@@ -55,7 +55,7 @@ class _Drawing:
         (x0, x1), (y0, y1) = chart.range_of("x"), chart.range_of("y")
         y_ticks = ticks(chart.y, y0, y1, 5)
         left = 8 + CHARACTER * max([len(label) for _, label in y_ticks], default=0)
-        top = 26 + LINE_HEIGHT * len(rows) + (LINE_HEIGHT if chart.y.label else 0)
+        top = 26 + LINE_HEIGHT * len(rows) + (LINE_HEIGHT + 4 if chart.y.label else 0)
         bottom = chart.height - (36 if chart.x.label else 22)
         self.x = Scale(low=x0, high=x1, start=left, end=chart.width - 10, is_log=chart.x.is_log)
         self.y = Scale(low=y0, high=y1, start=bottom, end=top + 4, is_log=chart.y.is_log)
@@ -121,7 +121,7 @@ class _Drawing:
         for value, label in x_ticks:
             self.text(self.x(value), self.y.start + 15, label, "quiet", "middle")
         if self.chart.y.label:
-            self.text(0, top - 3, self.chart.y.label, "quiet")
+            self.text(0, top - 7, self.chart.y.label, "quiet")
         if self.chart.x.label:
             self.text(self.x.end, self.y.start + 31, self.chart.x.label, "quiet", "end")
 
