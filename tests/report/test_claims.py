@@ -20,7 +20,7 @@ from prior_search.report.results import (
     from_evaluations,
     from_image_quality,
 )
-from prior_search.report.statistics import paired_difference
+from prior_search.report.statistics import PairedDifference, paired_difference
 from prior_search.trial import BOTTLENECKS, FAMILIES
 
 
@@ -122,6 +122,12 @@ def test_the_same_direction_is_claimed_relative_to_the_first_contrast() -> None:
     ):
         pair = claim(contrast(*first, sign=0), contrast(*second, sign=0))
         assert judge([pair])[0].verdict == verdict
+
+
+def test_a_small_p_value_with_zero_in_the_interval_decides_nothing() -> None:
+    doubtful = PairedDifference(mean=1.0, low=-0.1, high=2.0, p=0.001, num_seeds=9)
+    found = judge([claim(Contrast(label="a - b", difference=doubtful, sign=1))])
+    assert found[0].verdict == "not decidable"
 
 
 def test_more_claims_ask_for_stronger_evidence() -> None:

@@ -25,6 +25,18 @@ def test_planned_and_spent_steps_are_counted_by_search(finished_study: Study) ->
     assert prior.wall_seconds + td.wall_seconds == 2.0 * len(attempts)
 
 
+def test_a_run_that_the_user_stopped_is_open_and_its_steps_are_not_spent(
+    finished_study: Study,
+) -> None:
+    rows = trial_rows(finished_study.events)
+    before = compute_of(finished_study.request, rows)[1]
+    stopped = next(r for r in rows if r.spec.search == "td" and r.spec.horizon == 100)
+    stopped.state = "stopped"
+    after = compute_of(finished_study.request, rows)[1]
+    assert after.spent == before.spent - 100
+    assert after.open_runs == 1
+
+
 @pytest.mark.parametrize(
     ("spent", "verdict"),
     [((1000, 1000), "equal"), ((1000, 1010), "equal"), ((1000, 1011), "unequal")],
