@@ -163,7 +163,9 @@ def _show_result(console: Console, folder: Path) -> int:
     if not found:
         console.print(f"no trial at the full horizon succeeded; see prior-search status {folder}")
         return 3
-    console.print(f"\nstudy: {folder}\nreport: {folder / 'report' / 'index.html'}\nnext:")
+    page = folder / "report" / "index.html"
+    console.print(f"\nstudy: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"report: {page}\nnext:", highlight=False, soft_wrap=True)
     console.print(f"    prior-search ui {folder}", highlight=False, soft_wrap=True)
     console.print(f"    prior-search export {folder}", highlight=False, soft_wrap=True)
     exports = folder / "best" / "*.toml"

@@ -19,11 +19,7 @@ from prior_search.report.trial_table import TrialTable, trial_table
 from prior_search.request import StudyRequest
 from prior_search.search import Recommendation
 from prior_search.study import Study
-
-OBJECTIVES = {  # of a task, in words
-    "contrastive": "validation NT-Xent",
-    "reconstruction": "validation reconstruction loss",
-}
+from prior_search.trial import OBJECTIVES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
