@@ -6,12 +6,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
+
+from prior_search.report.comparison import ComparisonInput, write_comparison
+from prior_search.report.pictures import picture_table
+from prior_search.report.results import Results
 
 pytestmark = pytest.mark.browser
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -163,3 +168,21 @@ def test_without_its_script_the_page_is_a_plain_table(
         assert not browser.find_elements(By.CSS_SELECTOR, "th button, .filters")
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_a_comparison_fits_a_phone_and_its_pictures_pass_the_policy(
+    chromium: webdriver.Chrome, tmp_path: Path
+) -> None:
+    given = ComparisonInput(
+        title="comparison",
+        results=Results([]),
+        pictures=picture_table(np.zeros((1, 3, 8, 8)), {"td": np.ones((1, 2, 3, 8, 8))}, (1, 3)),
+    )
+    chromium.get_log("browser")
+    show(chromium, PHONE, "dark")
+    chromium.get(write_comparison(given, tmp_path).as_uri())
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= PHONE
+    widths = "return Array.from(document.images, (image) => image.naturalWidth)"
+    assert chromium.execute_script(widths) == [8, 8, 8]
+    assert chromium.find_elements(By.CSS_SELECTOR, ".badge")
+    assert chromium.get_log("browser") == []
