@@ -221,14 +221,16 @@ def _parser() -> argparse.ArgumentParser:
         ("status", "how far a study is, and its trials"),
         ("best", "the recommended weights of a study"),
         ("export", "write the recommended configurations as TOML files"),
+        ("report", "write a study as one HTML page, with its tables and figures"),
         ("ui", "open MLflow on a study, on loopback"),
     ):
         action = add(name, text)
         action.add_argument("study", help="name of a study, or its folder")
         _add_storage(action)
-        if name == "export":
+        if name in ("export", "report"):
+            usual = {"export": "best", "report": "report"}[name]
             action.add_argument(
-                "--out", type=Path, metavar="DIR", help="default: best/ in the study"
+                "--out", type=Path, metavar="DIR", help=f"default: {usual}/ in the study"
             )
         if name == "ui":
             action.add_argument("--port", type=_count(1), default=5000)

@@ -243,7 +243,7 @@ class MlflowMirror:
         self._mark(event)
 
     def log_artifacts(self) -> None:
-        """Copy the study's files to every parent run.
+        """Copy the study's files to every parent run, and each search's own figures to its run.
 
         Raises:
             MirrorError: the store cannot be reached.
@@ -257,8 +257,16 @@ class MlflowMirror:
                     for file in files:
                         if file.exists():
                             self._store.log_artifact(run, str(file))
+                    self._log_report(run, key.removeprefix("search/"))
         except (MlflowException, OSError) as error:
             raise MirrorError(f"MLflow at {self.tracking_uri}: {error}") from error
+
+    def _log_report(self, run: str, search: str) -> None:
+        report = self.folder / "report"
+        if (report / "index.html").exists():
+            self._store.log_artifact(run, str(report / "index.html"), "report")
+        for figure in sorted((report / "figures").glob(f"{search}-*.png")):
+            self._store.log_artifact(run, str(figure), "report/figures")
 
 
 def _run_key(key: Iterable[int]) -> str:

@@ -120,9 +120,20 @@ def test_a_storage_path_that_cannot_be_written_is_refused(
 
 def refuse_an_output_below_a_file(study: Path, capsys: Any) -> None:
     taken = study / "study.toml" / "out"
-    for command in (["export", str(study)], ["final", str(study / "best" / "td.toml")]):
+    exported = str(study / "best" / "td.toml")
+    for command in (["export", str(study)], ["report", str(study)], ["final", exported]):
         assert cli.main([*command, "--out", str(taken)]) == 2
         assert f"--out {taken} cannot be written" in capsys.readouterr().err
+
+
+def export_and_report_again(study: Path, out: Path, capsys: Any) -> None:
+    """Both go where they are told; the page of a finished study is a function of its record."""
+    assert cli.main(["export", str(study), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out / "td.toml")
+    assert cli.main(["report", str(study), "--out", str(out)]) == 0
+    page = out / "index.html"
+    assert capsys.readouterr().out.strip() == str(page)
+    assert page.read_text() == (study / "report" / "index.html").read_text()
 
 
 def test_the_whole_way_from_search_to_final_models(
@@ -133,6 +144,7 @@ def test_the_whole_way_from_search_to_final_models(
     shown = capsys.readouterr().out
     for text in (
         "recommended weights",
+        f"report: {study / 'report' / 'index.html'}",
         f"prior-search ui {study}",
         "prior-search export",
         "prior-search final",
@@ -151,8 +163,7 @@ def test_the_whole_way_from_search_to_final_models(
     assert "td: 6 of 6 runs suggested; 6 completed" in capsys.readouterr().out
     assert cli.main(["best", "gaussian-contrastive-tiny", "--storage-path", str(tmp_path)]) == 0
     assert "kl_weight" in capsys.readouterr().out
-    assert cli.main(["export", str(study), "--out", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "td.toml")
+    export_and_report_again(study, tmp_path / "out", capsys)
     refuse_an_output_below_a_file(study, capsys)
 
     final = [

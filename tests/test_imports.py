@@ -40,12 +40,13 @@ ALLOWED: dict[str, set[str]] = {
     "runner": GROUND | {"data", "training"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
-COMMANDS = ("data", "evaluate", "final", "inspect_study", "places", "search")
+COMMANDS = ("data", "evaluate", "final", "inspect_study", "places", "report", "search")
 LIBRARY_OWNERS = {
     "ray": {"runner/tune.py"},
     "mlflow": {"mlflow_log.py"},
     "botorch": {"search/botorch_model.py"},
     "gpytorch": {"search/botorch_model.py"},
+    "jinja2": {"report/page.py"},
     "rich": {"progress.py", *(f"commands/{name}.py" for name in COMMANDS)},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

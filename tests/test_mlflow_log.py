@@ -154,6 +154,10 @@ def test_a_thread_sends_everything_and_the_files_of_the_study(
     tmp_path: Path, make_spec: Any
 ) -> None:
     (tmp_path / "study.toml").write_text("name = 'study'\n")
+    figures = tmp_path / "report" / "figures"
+    figures.mkdir(parents=True)
+    for name in ("../index.html", "td-roles.png", "prior-roles.png", "td-roles.svg"):
+        (figures / name).touch()
     thread = MirrorThread(tmp_path)
     for event in make_events(make_spec):
         thread.put(event)
@@ -161,8 +165,14 @@ def test_a_thread_sends_everything_and_the_files_of_the_study(
     mirror = MlflowMirror(tmp_path)
     runs = all_runs(mirror)
     assert len(runs) == 5
-    files = MlflowClient(mirror.tracking_uri).list_artifacts(runs["search/td"].info.run_id)
-    assert [f.path for f in files] == ["study.toml"]
+    client, run = MlflowClient(mirror.tracking_uri), runs["search/td"].info.run_id
+    assert [f.path for f in client.list_artifacts(run)] == ["report", "study.toml"]
+    assert [f.path for f in client.list_artifacts(run, "report")] == [
+        "report/figures",
+        "report/index.html",
+    ]
+    own = [f.path for f in client.list_artifacts(run, "report/figures")]
+    assert own == ["report/figures/td-roles.png"]
 
 
 def test_a_store_that_cannot_be_reached_is_an_error_with_its_address(

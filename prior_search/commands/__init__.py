@@ -5,6 +5,7 @@ from prior_search.commands.evaluate import evaluate
 from prior_search.commands.final import final
 from prior_search.commands.inspect_study import best, export, params, status, ui
 from prior_search.commands.places import default_storage
+from prior_search.commands.report import report
 from prior_search.commands.search import search
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "export",
     "final",
     "params",
+    "report",
     "search",
     "status",
     "ui",

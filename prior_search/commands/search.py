@@ -24,7 +24,7 @@ from prior_search.errors import RequestError
 from prior_search.event_log import read_events
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
-from prior_search.report import draw_weights, export_best, write_parquet
+from prior_search.report import draw_weights, export_best, write_parquet, write_report
 from prior_search.request import StudyRequest, resolve
 from prior_search.study import Study
 from prior_search.toml_input import choice, read_space
@@ -147,6 +147,7 @@ def _run_study(
             export_best(study, folder / "best")
             (folder / "report").mkdir(exist_ok=True)
             draw_weights(study.events, folder / "report" / "weights.png")
+        write_report(study, folder / "report")
     except KeyboardInterrupt:
         console.print(f"interrupted; finished trials are kept. Resume with:\n    {same_command()}")
         return 130
@@ -162,7 +163,9 @@ def _show_result(console: Console, folder: Path) -> int:
     if not found:
         console.print(f"no trial at the full horizon succeeded; see prior-search status {folder}")
         return 3
-    console.print(f"\nstudy: {folder}\nnext:")
+    page = folder / "report" / "index.html"
+    console.print(f"\nstudy: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"report: {page}\nnext:", highlight=False, soft_wrap=True)
     console.print(f"    prior-search ui {folder}", highlight=False, soft_wrap=True)
     console.print(f"    prior-search export {folder}", highlight=False, soft_wrap=True)
     exports = folder / "best" / "*.toml"

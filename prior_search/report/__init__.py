@@ -1,5 +1,6 @@
 """Views of a study's record: tables, the files of the best configurations, summaries."""
 
+from prior_search.report.bundle import write_report
 from prior_search.report.evaluation_figures import (
     draw_accuracy_by_budget,
     draw_accuracy_by_information,
@@ -20,4 +21,5 @@ __all__ = [
     "read_export",
     "trial_rows",
     "write_parquet",
+    "write_report",
 ]

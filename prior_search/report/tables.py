@@ -18,7 +18,8 @@ class TrialRow:
     """What the log says of one training run so far.
 
     ``state`` is pending, running, or the status of the last attempt that counted.
-    ``wall_seconds`` sums the attempts.
+    ``wall_seconds`` sums the attempts; ``steps`` are those of the last one, a checkpoint's
+    included. ``worker`` is where it ran.
     """
 
     spec: TrialSpec
@@ -27,8 +28,15 @@ class TrialRow:
     predicted_mean: float | None = None
     predicted_sd: float | None = None
     wall_seconds: float = 0.0
+    steps: int = 0
+    worker: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the run has an outcome: nothing more will come of it."""
+        return self.state not in ("pending", "running", "stopped")
 
     def as_dict(self) -> dict[str, object]:
         """One flat record; weights and metrics become columns."""
@@ -38,7 +46,7 @@ class TrialRow:
         record |= {name: getattr(spec, name) for name in names}
         record |= {"state": self.state, "objective": self.objective}
         record |= {"predicted_mean": self.predicted_mean, "predicted_sd": self.predicted_sd}
-        record |= {"wall_seconds": self.wall_seconds, "error": self.error}
+        record |= {"wall_seconds": self.wall_seconds, "steps": self.steps, "error": self.error}
         record |= spec.weights.as_dict()
         return record | {f"metric.{name}": value for name, value in sorted(self.metrics.items())}
 
@@ -75,7 +83,8 @@ def _run_key(key: list[int]) -> tuple[int, int]:
 def _end(row: TrialRow, event: Event) -> None:
     result = event["result"]
     row.state, row.objective, row.error = result["status"], result["objective"], result["error"]
-    row.metrics = result["metrics"]
+    row.metrics, row.steps = result["metrics"], result["steps"]
+    row.worker = result["worker"]
     row.wall_seconds += result["wall_seconds"]
 
 

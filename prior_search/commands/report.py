@@ -1,0 +1,24 @@
+"""``prior-search report``: a study as one page, and its tables and figures as files."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from prior_search.commands.places import check_writable, study_folder
+from prior_search.report import write_report
+from prior_search.study import Study
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the report of a study, also while it runs."""
+    folder = study_folder(options)
+    out = check_writable(options.out or folder / "report", "--out")
+    study = Study(folder, read_only=True)
+    try:
+        page = write_report(study, out)
+    finally:
+        study.close()
+    Console().print(str(page), highlight=False, soft_wrap=True, markup=False)
+    return 0

@@ -1,0 +1,79 @@
+"""What every search was to spend and has spent, and whether that was the same for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prior_search.report.tables import TrialRow
+from prior_search.request import StudyRequest
+
+TOLERANCE = 0.01  # of the steps; searches that differ by less had the same tuning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchCompute:
+    """Budget of one search, in optimization steps.
+
+    Attributes:
+        planned: of all runs that the budget allows, without retries.
+        spent: of runs that have an outcome.
+        open_runs: handed out, without an outcome yet.
+        wall_seconds: of all attempts, those that were lost included.
+    """
+
+    search: str
+    planned: int
+    spent: int
+    num_runs: int
+    open_runs: int
+    wall_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EqualTuning:
+    """Whether the searches of a study can be compared, and why."""
+
+    verdict: Literal["equal", "unequal", "unfinished", "single"]
+    reason: str
+
+
+def planned_steps(request: StudyRequest) -> int:
+    """Steps of every run that the budget of one search allows."""
+    budget = request.budget
+    long_runs = budget.stage2_trials + budget.confirm_trials
+    return budget.stage1_trials * request.horizon("short") + long_runs * request.horizon("long")
+
+
+def compute_of(request: StudyRequest, rows: Sequence[TrialRow]) -> list[SearchCompute]:
+    """One entry per search of the request."""
+    found = []
+    for search in request.bottlenecks:
+        own = [row for row in rows if row.spec.search == search]
+        found.append(
+            SearchCompute(
+                search=search,
+                planned=planned_steps(request),
+                spent=sum(row.steps for row in own if row.is_settled),
+                num_runs=len(own),
+                open_runs=sum(not row.is_settled for row in own),
+                wall_seconds=sum(row.wall_seconds for row in own),
+            )
+        )
+    return found
+
+
+def equal_tuning(found: Sequence[SearchCompute], *, is_finished: bool) -> EqualTuning:
+    """The verdict over all searches of a study."""
+    spent = ", ".join(f"{c.search.upper()} {c.spent:,}" for c in found)
+    plan = f"each search was planned {found[0].planned:,} steps; spent: {spent}"
+    if len(found) == 1:
+        return EqualTuning(verdict="single", reason=f"one search only, nothing to compare; {plan}")
+    if not is_finished:
+        return EqualTuning(verdict="unfinished", reason=f"the study is not finished; {plan}")
+    least, most = min(c.spent for c in found), max(c.spent for c in found)
+    if most <= least * (1 + TOLERANCE):
+        return EqualTuning(verdict="equal", reason=plan)
+    gap = f"the largest is {most / least:.2f} times the smallest" if least else "one spent none"
+    return EqualTuning(verdict="unequal", reason=f"{plan}; {gap}")

@@ -1,0 +1,141 @@
+"""What the report says of one study, gathered from its event log; ``page`` lays it out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prior_search.event_log import Event
+from prior_search.report.charts import Chart
+from prior_search.report.compute import EqualTuning, SearchCompute, compute_of, equal_tuning
+from prior_search.report.incidents import Incident, clock, incidents
+from prior_search.report.overview_charts import overview
+from prior_search.report.search_view import SearchView, search_view
+from prior_search.report.tables import TrialRow, trial_rows
+from prior_search.report.trial_table import TrialTable, trial_table
+from prior_search.request import StudyRequest
+from prior_search.search import Recommendation
+from prior_search.study import Study
+from prior_search.trial import OBJECTIVES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What made the numbers.
+
+    Attributes:
+        versions: of every driver that ran the study, oldest first, without repetition.
+        installed: lines of ``env.lock``.
+        code: first line of ``code.patch``, the commit; empty outside of a checkout.
+        num_patched: lines by which the code differed from that commit.
+    """
+
+    versions: tuple[dict[str, str], ...]
+    data_fingerprint: str
+    started: str
+    last_event: str
+    wall_seconds: float
+    num_events: int
+    workers: tuple[str, ...]
+    installed: tuple[str, ...]
+    code: str
+    num_patched: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyView:
+    """One study; ``states`` counts runs."""
+
+    request: StudyRequest
+    objective: str
+    is_finished: bool
+    states: dict[str, int]
+    overview: tuple[Chart, ...]
+    searches: tuple[SearchView, ...]
+    compute: tuple[SearchCompute, ...]
+    tuning: EqualTuning
+    incidents: tuple[Incident, ...]
+    trials: TrialTable
+    provenance: Provenance
+
+    @property
+    def charts(self) -> list[Chart]:
+        """All figures."""
+        return [*self.overview, *(chart for search in self.searches for chart in search.charts)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Variables for a template."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def study_view(study: Study) -> StudyView:
+    """Gather everything; a study that still runs is shown as far as it is."""
+    request, rows = study.request, trial_rows(study.events)
+    objective = OBJECTIVES[request.task]
+    best = _recommendations(study)
+    searches = [
+        search_view(
+            name,
+            study.optimizer(name),
+            [row for row in rows if row.spec.search == name],
+            best.get(name),
+            objective=objective,
+            short_cost=request.horizon("short") / request.horizon("long"),
+        )
+        for name in request.bottlenecks
+    ]
+    is_finished = any(event["event"] == "study_finished" for event in study.events)
+    compute = compute_of(request, rows)
+    return StudyView(
+        request=request,
+        objective=objective,
+        is_finished=is_finished,
+        states=dict(Counter(row.state for row in rows)),
+        overview=tuple(overview(study.events, rows, best, objective)) if best else (),
+        searches=tuple(searches),
+        compute=tuple(compute),
+        tuning=equal_tuning(compute, is_finished=is_finished),
+        incidents=tuple(incidents(study.events)),
+        trials=trial_table(
+            rows, [r.name for r in request.ranges], [b.trial for b in best.values()]
+        ),
+        provenance=_provenance(study.events, study.folder, rows),
+    )
+
+
+def _recommendations(study: Study) -> dict[str, Recommendation]:
+    """As the log holds them; of a search without one there, by its present state."""
+    found = {}
+    for event in study.events:
+        if event["event"] == "search_finished" and event["recommendation"] is not None:
+            data = dict(event["recommendation"])
+            data["warnings"] = tuple(data.get("warnings", ()))
+            found[event["search"]] = Recommendation(**data)
+    for name in study.request.bottlenecks:
+        if name not in found and study.optimizer(name).has_recommendation:
+            found[name] = study.recommend(name)
+    return {name: found[name] for name in study.request.bottlenecks if name in found}
+
+
+def _provenance(events: Sequence[Event], folder: Path, rows: Sequence[TrialRow]) -> Provenance:
+    versions: list[dict[str, str]] = []
+    for event in events:
+        if event.get("versions") and event["versions"] not in versions:
+            versions.append(event["versions"])
+    lock, patch = folder / "env.lock", folder / "code.patch"
+    changed = patch.read_text("utf-8", "replace").splitlines() if patch.exists() else []
+    return Provenance(
+        versions=tuple(versions),
+        data_fingerprint=events[0]["data_fingerprint"],
+        started=clock(events[0]["time"]),
+        last_event=clock(events[-1]["time"]),
+        wall_seconds=events[-1]["time"] - events[0]["time"],
+        num_events=len(events),
+        workers=tuple(sorted({row.worker for row in rows if row.worker})),
+        installed=tuple(lock.read_text("utf-8").split()) if lock.exists() else (),
+        code=changed[0].removeprefix("# ") if changed else "",
+        num_patched=sum(line[:1] in "+-" and line[:3] not in ("+++", "---") for line in changed),
+    )
