@@ -61,6 +61,12 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         "--gpus-per-trial", type=_share, metavar="X", help="default: 1 on CUDA workers, else 0"
     )
     where.add_argument(
+        "--trial-timeout",
+        type=_share,
+        metavar="SECONDS",
+        help="end an attempt that takes longer (default: ten times the slowest pace so far)",
+    )
+    where.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow store; default: sqlite in the study"
     )
 
@@ -256,6 +262,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"prior-search: {error}", file=sys.stderr)
         return 2
     except PriorSearchError as error:
+        print(f"prior-search: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # of a disk or a network: nothing that a traceback would explain
         print(f"prior-search: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from prior_search.errors import RecordError, RequestError
+from prior_search.errors import RecordError, RequestError, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,15 @@ def read_events(path: Path) -> list[Event]:
         RecordError: a line in the middle is damaged, or sequence numbers have a gap.
     """
     return list(_parse(path.read_bytes(), path))
+
+
+def holds_study(folder: Path) -> bool:
+    """Whether a folder has a log with its first event; a driver may die before it is written."""
+    path = folder / "events.jsonl"
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 def _parse(content: bytes, path: Path) -> Iterator[Event]:
@@ -59,7 +68,8 @@ class EventLog:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._file = path.open("rb" if read_only else "a+b")
+        # unbuffered: a buffer would keep what a full disk refused, and write it later
+        self._file = path.open("rb" if read_only else "a+b", buffering=0)
         if read_only:
             self.events: list[Event] = list(_parse(self._file.read(), path))
             return
@@ -82,18 +92,22 @@ class EventLog:
 
         Raises:
             ValueError: the data hold a number that JSON cannot carry (infinity, NaN).
-            OSError: the disk refused; the log then still ends with its last whole event.
+            StorageError: the disk refused; the log then still ends with its last whole event.
         """
         event: Event = {"seq": len(self.events), "time": time.time(), "event": kind, **data}
         line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        end = self._file.tell()
+        file = self._file.fileno()
+        end = os.fstat(file).st_size
         try:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError:
-            os.ftruncate(self._file.fileno(), end)
-            raise
+            while line:
+                line = line[os.write(file, line) :]  # a full disk takes a part, then refuses
+            os.fsync(file)
+        except OSError as error:
+            os.ftruncate(file, end)
+            raise StorageError(
+                f"cannot write {self.path}: {error.strerror}; "
+                "all that it holds is kept, and the same command goes on from there"
+            ) from error
         self.events.append(event)
         return event
 

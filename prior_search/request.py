@@ -8,7 +8,6 @@ in the request, and the request is written to ``study.toml``.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import tomli_w
 
 from prior_search.errors import RequestError
 from prior_search.search import Parameter, SearchPlan, SearchSpace
-from prior_search.toml_input import check_keys, choice, read_toml
+from prior_search.toml_input import as_table, check_keys, choice, count, number, read_toml
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import WEIGHT_NAMES, RegularizerWeights
 
@@ -152,8 +151,10 @@ class StudyRequest:
         }
 
     def write(self, path: Path) -> None:
-        """Write ``study.toml``."""
-        path.write_text(tomli_w.dumps(self.as_dict()))
+        """Write ``study.toml``, atomically: a driver may die at any moment."""
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(tomli_w.dumps(self.as_dict()))
+        partial.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> StudyRequest:
@@ -227,20 +228,8 @@ def resolve(
     return request
 
 
-def _table(value: Any, name: str, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise RequestError(f"{where}: {name} must be a table, got {value!r}")
-    return value
-
-
-def _number(value: Any, name: str, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise RequestError(f"{where}: {name} must be a finite number, got {value!r}")
-    return float(value)
-
-
 def _ranges(weights: Any, family: Family, where: str) -> tuple[WeightRange, ...]:
-    table = _table(weights, "weights", where)
+    table = as_table(weights, "weights", where)
     allowed = [*TERM_OWNERS[family], "prediction_weight"]
     for name in table:
         if name in WEIGHT_NAMES and name not in allowed:
@@ -249,7 +238,7 @@ def _ranges(weights: Any, family: Family, where: str) -> tuple[WeightRange, ...]
                 f"its weights are {', '.join(allowed)}"
             )
         choice("weight", name, allowed, where)
-    return tuple(_range(name, _table(table[name], name, where), where) for name in table)
+    return tuple(_range(name, as_table(table[name], name, where), where) for name in table)
 
 
 def _range(name: str, table: dict[str, Any], where: str) -> WeightRange:
@@ -257,7 +246,7 @@ def _range(name: str, table: dict[str, Any], where: str) -> WeightRange:
     table = {"only": default_only, **table}
     place = f"{where}: weights.{name}"
     check_keys(table, ("low", "high", "scale", "only"), place)
-    low, high = _number(table["low"], "low", place), _number(table["high"], "high", place)
+    low, high = number(table["low"], "low", place), number(table["high"], "high", place)
     scale = choice("scale", table["scale"], ("log", "linear"), place)
     if not 0 <= low < high:
         raise RequestError(f"{place}: needs 0 <= low < high, got low {low}, high {high}")
@@ -275,27 +264,21 @@ def _range(name: str, table: dict[str, Any], where: str) -> WeightRange:
 
 
 def _settings(settings: Any, family: Family, where: str) -> dict[str, float]:
-    table = _table(settings, "settings", where)
+    table = as_table(settings, "settings", where)
     check_keys(table, SETTINGS[family], f"{where}: settings")
-    return {name: _number(value, f"settings.{name}", where) for name, value in table.items()}
+    return {name: number(value, f"settings.{name}", where) for name, value in table.items()}
 
 
 def _budget(budget: Any, where: str) -> Budget:
-    table = _table(budget, "budget", where)
+    table = as_table(budget, "budget", where)
     check_keys(table, [f.name for f in dataclasses.fields(Budget)], f"{where}: budget")
-    share = _number(table["short_horizon"], "budget.short_horizon", where)
+    share = number(table["short_horizon"], "budget.short_horizon", where)
     if not 0 < share <= 1:
         raise RequestError(f"{where}: budget.short_horizon must be in (0, 1], got {share}")
     lowest = {"stage1_trials": 2, "stage2_trials": 1, "confirm_trials": 0, "anchors": 0}
     counts = {}
     for name, least in lowest.items():
-        value = table[name]
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 100_000:
-            raise RequestError(
-                f"{where}: budget.{name} must be a whole number from {least} to 100000, "
-                f"got {value!r}"
-            )
-        counts[name] = value
+        counts[name] = count(table[name], f"budget.{name}", where, low=least, high=100_000)
     if counts["anchors"] > counts["stage2_trials"]:
         raise RequestError(
             f"{where}: budget.anchors must be <= stage2_trials, "

@@ -15,7 +15,7 @@ from prior_search.weights import RegularizerWeights
 
 Family = Literal["gaussian", "categorical", "ema_vq"]
 Bottleneck = Literal["prior", "td", "itd"]
-Task = Literal["contrastive", "reconstruction"]
+Task = Literal["contrastive", "reconstruction", "synthetic"]
 Stage = Literal["stage1", "stage2", "confirm", "final"]
 Status = Literal["completed", "diverged", "failed", "lost", "stopped"]
 

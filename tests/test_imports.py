@@ -37,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "final_training": RECORD_SIDE,
     "mlflow_log": GROUND | {"event_log"},
     "progress": GROUND | {"event_log"},
-    "runner": GROUND | {"data", "training"},
+    "synthetic": GROUND | {"toml_input"},
+    "runner": GROUND | {"data", "training", "synthetic"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
 COMMANDS = ("data", "evaluate", "final", "inspect_study", "places", "search")

@@ -21,7 +21,7 @@ from prior_search.commands.places import (
 )
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError
-from prior_search.event_log import read_events
+from prior_search.event_log import holds_study, read_events
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.report import draw_weights, export_best, write_parquet
@@ -101,12 +101,10 @@ def _space_folder(given: Path | None) -> Path:
 def _open_or_create(
     folder: Path, request: StudyRequest, resume: str, facts: dict[str, Any]
 ) -> None:
-    exists = (folder / "events.jsonl").exists()
-    if not exists:
+    if not holds_study(folder):
         if resume == "must":
             raise RequestError(f"--resume must: there is no study in {folder}")
-        Study.create(folder, request, facts)
-        write_environment(folder)
+        _create(folder, request, facts)
         return
     if resume == "never":
         raise RequestError(f"--resume never: {folder} holds a study; give another --name")
@@ -122,6 +120,16 @@ def _open_or_create(
             f"{folder} was started on data with fingerprint {made_with}, "
             f"but {request.data} has {facts['data_fingerprint']}"
         )
+
+
+def _create(folder: Path, request: StudyRequest, facts: dict[str, Any]) -> None:
+    """Make a study; its first event comes last, so a folder that has it is complete."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_environment(folder)
+    except OSError as error:
+        raise RequestError(f"cannot write the study to {folder}: {error}") from error
+    Study.create(folder, request, facts)
 
 
 def _run_study(
