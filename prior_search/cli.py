@@ -212,6 +212,16 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         add(name, text).add_argument("path", metavar="PATH", help="folder, .arrow file or s3://")
 
 
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    _add_storage(parser)
+    parser.add_argument("--executor", choices=("ray", "local"), default="ray")
+    parser.add_argument(
+        "--expect-nodes", type=_count(1), metavar="N", help="at least so many, with the head"
+    )
+    parser.add_argument("--expect-gpus", type=_count(0), metavar="N", help="at least so many")
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store to ask")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="prior-search", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
@@ -239,6 +249,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "ui":
             action.add_argument("--port", type=_count(1), default=5000)
             action.add_argument("--tracking-uri", metavar="URI")
+    _add_doctor(add("doctor", "check nodes, versions, storage, tracking and disks beforehand"))
     _add_final(add("final", "train exported configurations at the full horizon with new seeds"))
     _add_evaluate(add("evaluate", "probes and effective information by budget of trained models"))
     _add_data(add("data", "convert, look at and check data sets"))

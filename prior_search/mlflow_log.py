@@ -18,6 +18,8 @@ from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # ours come on top, for ever
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -316,6 +318,18 @@ class MirrorThread:
             else:
                 return True
         return False
+
+
+def check_tracking(uri: str) -> None:
+    """Ask a tracking store for its experiments.
+
+    Raises:
+        MirrorError: it does not answer, or refuses.
+    """
+    try:
+        MlflowClient(uri).search_experiments(max_results=1)
+    except (MlflowException, OSError) as error:
+        raise MirrorError(f"MLflow at {uri}: {error}") from error
 
 
 def ui_command(folder: Path, port: int, tracking_uri: str | None = None) -> list[str]:

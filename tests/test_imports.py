@@ -41,9 +41,9 @@ ALLOWED: dict[str, set[str]] = {
     "runner": GROUND | {"data", "training", "synthetic"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
-COMMANDS = ("data", "evaluate", "final", "inspect_study", "places", "search")
+COMMANDS = ("data", "doctor", "evaluate", "final", "inspect_study", "places", "search")
 LIBRARY_OWNERS = {
-    "ray": {"runner/tune.py"},
+    "ray": {"runner/tune.py", "runner/ray_cluster.py"},
     "mlflow": {"mlflow_log.py"},
     "botorch": {"search/botorch_model.py"},
     "gpytorch": {"search/botorch_model.py"},

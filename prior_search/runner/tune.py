@@ -1,4 +1,4 @@
-"""Trials on a Ray cluster, through Ray Tune; the only file that imports ray.
+"""Trials on a Ray cluster, through Ray Tune.
 
 Tune only executes. What is done and what is next is decided by the ``TrialSource``: Tune asks it
 through a searcher, and every point and result goes back to it through a callback in the driver's
@@ -13,17 +13,14 @@ import tempfile
 import time
 from typing import Any
 
-from prior_search.runner.cluster_address import loopback_switch, running_cluster
+from prior_search.runner.ray_cluster import autoscales, joined
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C raises here, as elsewhere
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1")
 os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")  # the source hears of them
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.update(loopback_switch())
 
 import ray
 from ray import tune
@@ -189,10 +186,7 @@ class TuneExecutor:
             RequestError: the cluster cannot hold a single trial.
             RayError: Ray's loop died again and again.
         """
-        owns_ray = not ray.is_initialized()
-        if owns_ray:
-            _connect()
-        try:
+        with joined():
             share = self._share()
             for restart in range(MAX_RESTARTS + 1):
                 searcher = _SourceSearcher(source, self._settings, self._limit(share))
@@ -206,9 +200,6 @@ class TuneExecutor:
                     searcher.on_trial_complete(trial_id, error=True)
                 if source.is_finished:
                     return
-        finally:
-            if owns_ray:
-                ray.shutdown()
 
     def _share(self) -> dict[str, float]:
         """Resources of one trial, checked against what the cluster has or can grow to."""
@@ -219,7 +210,7 @@ class TuneExecutor:
             gpus = float(self._settings.num_workers) if has_gpu else 0.0
         share = {"cpu": self._cpus * self._settings.num_workers, "gpu": gpus}
         for name, wanted in (("CPU", share["cpu"]), ("GPU", gpus)):
-            if wanted > have.get(name, 0) and not _autoscales():
+            if wanted > have.get(name, 0) and not autoscales():
                 raise RequestError(
                     f"a trial needs {wanted:g} {name}, but the cluster has {have.get(name, 0):g}"
                 )
@@ -228,7 +219,7 @@ class TuneExecutor:
     def _limit(self, share: dict[str, float]) -> int:
         if self._max_concurrent is not None:
             return self._max_concurrent
-        if _autoscales():
+        if autoscales():
             return 1_000  # as many as the cluster grows to
         have = ray.cluster_resources()
         fits = [have.get(n.upper(), 0) // wanted for n, wanted in share.items() if wanted > 0]
@@ -250,24 +241,3 @@ class TuneExecutor:
                 ),
             )
             tuner.fit()
-
-
-def _autoscales() -> bool:
-    """Whether an autoscaler may add nodes to this cluster."""
-    return os.environ.get("PRIOR_SEARCH_AUTOSCALING") == "1"
-
-
-def _connect() -> None:
-    """Join the cluster of this machine if there is one, else start one on loopback."""
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    address = running_cluster()
-    if address is not None:
-        ray.init(address=address, **quiet)
-        return
-    ray.init(
-        address="local",
-        num_cpus=len(os.sched_getaffinity(0)),
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        **quiet,
-    )

@@ -14,13 +14,9 @@ from pathlib import Path
 import torch
 
 from prior_search.data import ObjectTracks, open_tracks
-<<<<<<< HEAD
 from prior_search.errors import TrialDivergedError, WorkerLostError
 from prior_search.runner.worker_group import GroupSettings, WorkerGroup
-=======
-from prior_search.errors import TrialDivergedError
 from prior_search.synthetic import rehearse
->>>>>>> 2a6aa2e (runner: deadlines for trials, a synthetic task to rehearse faults)
 from prior_search.training import fit
 from prior_search.trial import MetricPoint, Status, TrialResult, TrialSpec
 
@@ -32,11 +28,8 @@ class WorkerSettings:
     """Where and how trials run; nothing here changes what they compute.
 
     Attributes:
-<<<<<<< HEAD
-        data: object tracks: a path that every worker can read, or an s3:// address.
-=======
-        data: Arrow file of object tracks, or rehearsal file, readable on every worker.
->>>>>>> 2a6aa2e (runner: deadlines for trials, a synthetic task to rehearse faults)
+        data: object tracks, or a rehearsal file: a path that every worker can read, or an s3://
+            address.
         trials_folder: holds a folder per training run, for checkpoints and models.
         device: ``auto``, ``cpu`` or ``cuda``.
         num_threads: torch threads of one process.
@@ -102,8 +95,13 @@ class TrialRun:
     def _begin(self) -> Iterator[MetricPoint]:
         settings = self._settings
         torch.set_num_threads(settings.num_threads)
-<<<<<<< HEAD
         path = Path(settings.trials_folder) / self.spec.label / "checkpoint.safetensors"
+        seconds = settings.checkpoint_seconds
+        if self.spec.task == "synthetic":
+            yield from rehearse(
+                self.spec, settings.data, checkpoint=path, checkpoint_seconds=seconds
+            )
+            return
         if settings.num_workers > 1:
             yield from self._on_several_workers(path)
             return
@@ -112,21 +110,7 @@ class TrialRun:
             _tracks(settings.data),
             device=settings.device,
             checkpoint=path,
-            checkpoint_seconds=settings.checkpoint_seconds,
-=======
-        checkpoint = Path(settings.trials_folder) / self.spec.label / "checkpoint.safetensors"
-        seconds = settings.checkpoint_seconds
-        if self.spec.task == "synthetic":
-            return rehearse(
-                self.spec, settings.data, checkpoint=checkpoint, checkpoint_seconds=seconds
-            )
-        return fit(
-            self.spec,
-            _tracks(settings.data),
-            device=settings.device,
-            checkpoint=checkpoint,
             checkpoint_seconds=seconds,
->>>>>>> 2a6aa2e (runner: deadlines for trials, a synthetic task to rehearse faults)
         )
 
     def _on_several_workers(self, checkpoint: Path) -> Iterator[MetricPoint]:

@@ -35,7 +35,7 @@ def rehearsal(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def make_study() -> Callable[..., Path]:
-    """Makes the folder of a study of task ``synthetic``: 4 + 3 + 1 runs of 40 steps."""
+    """Makes the folder of a study of task ``synthetic``: 4 + 2 + 1 runs of 40 steps."""
 
     def make(folder: Path, data: Path | str, **changes: Any) -> Path:
         fields: dict[str, Any] = {
@@ -54,7 +54,7 @@ def make_study() -> Callable[..., Path]:
             ),
             "settings": {"kappa": 0.5},
             "budget": Budget(
-                stage1_trials=4, stage2_trials=3, confirm_trials=1, anchors=1, short_horizon=0.5
+                stage1_trials=4, stage2_trials=2, confirm_trials=1, anchors=1, short_horizon=0.5
             ),
         }
         Study.create(folder, StudyRequest(**(fields | changes)), FACTS)
@@ -142,7 +142,7 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def search_command() -> Callable[..., list[str]]:
-    """The command line of a rehearsed search of 4 + 3 + 1 runs."""
+    """The command line of a rehearsed search of 4 + 2 + 1 runs."""
     import sys
 
     def command(storage: Path, data: Path | str, *more: str) -> list[str]:
@@ -150,7 +150,7 @@ def search_command() -> Callable[..., list[str]]:
             sys.executable, str(ROOT / "search.py"), "--family", "gaussian", "--task", "synthetic",
             "--bottleneck", "td", "--name", "study", "--data", str(data),
             "--storage-path", str(storage), "--device", "cpu", "--steps", "40",
-            "--stage1-trials", "4", "--stage2-trials", "3", "--set", "budget.anchors=1",
+            "--stage1-trials", "4", "--stage2-trials", "2", "--set", "budget.anchors=1",
             "--set", "budget.confirm_trials=1", "--set", "budget.short_horizon=0.5", *more,
         ]  # fmt: skip
 
