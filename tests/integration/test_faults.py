@@ -18,7 +18,7 @@ from prior_search.runner import LocalExecutor, WorkerSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-ON_RAY = pytest.mark.ray
+ON_RAY = [pytest.mark.ray, pytest.mark.faults]
 FAULTS = (
     {"trial": 0, "kind": "raise", "attempts": 1},
     {"trial": 1, "kind": "diverge"},
@@ -98,7 +98,8 @@ def test_every_kind_of_fault_costs_what_it_must_and_no_more(
     assert done[5]["metrics"]["own_steps"] == 40
 
 
-@ON_RAY
+@pytest.mark.ray
+@pytest.mark.faults
 def test_a_node_that_goes_away_costs_an_attempt_and_a_new_one_is_used(
     on_cluster: Any, rehearsal: Any, make_study: Any, check_record: Any, tmp_path: Path
 ) -> None:
@@ -178,7 +179,7 @@ def kill_and_resume(
     ("kind", "times"),
     [
         ("local", 3),
-        pytest.param("ray", 20, marks=[ON_RAY, pytest.mark.faults]),
+        pytest.param("ray", 20, marks=ON_RAY),
     ],
 )
 def test_a_driver_killed_at_random_moments_loses_and_repeats_no_finished_trial(
@@ -216,7 +217,7 @@ def test_a_driver_killed_at_random_moments_loses_and_repeats_no_finished_trial(
     assert ours == theirs
 
 
-@ON_RAY
+@pytest.mark.ray
 @pytest.mark.faults
 def test_ctrl_c_on_a_cluster_says_how_to_go_on(
     cluster: Any,
