@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from prior_search import __version__, commands
 from prior_search.errors import PriorSearchError, RequestError
-from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS
+from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, TRAINED_TASKS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -254,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(add("evaluate", "probes and effective information by budget of trained models"))
     _add_data(add("data", "convert, look at and check data sets"))
     params = add("params", "parameter counts of a preset, beside the published ones")
-    params.add_argument("--task", choices=TASKS, default="contrastive")
+    params.add_argument("--task", choices=TRAINED_TASKS, default="contrastive")
     params.add_argument("--preset", default="paper")
     params.add_argument("--json", action="store_true")
     return parser

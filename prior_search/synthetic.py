@@ -40,6 +40,7 @@ from prior_search.trial import MetricPoint, TrialSpec
 Kind = Literal["raise", "diverge", "hang", "kill", "fill_memory"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+DEFAULT_STEPS = 200
 NUM_POINTS = 4  # a trial reports this often, as a training does
 FILL_MEGABYTES = 4096  # a trial that fills the memory gives up there if nobody has stopped it
 OPTIMUM = {"prior": -2.0, "td": -3.0, "itd": -1.5}  # log10 of every weight at its best

@@ -22,11 +22,13 @@ Status = Literal["completed", "diverged", "failed", "lost", "stopped"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 BOTTLENECKS: tuple[Bottleneck, ...] = get_args(Bottleneck)
 TASKS: tuple[Task, ...] = get_args(Task)
+TRAINED_TASKS: tuple[Task, ...] = ("contrastive", "reconstruction")  # those that have a model
 
 # what a task's search minimizes, as progress, tables and figures call it
 OBJECTIVES: dict[Task, str] = {
     "contrastive": "validation NT-Xent",
     "reconstruction": "validation L1 + L2",
+    "synthetic": "made-up objective",
 }
 
 

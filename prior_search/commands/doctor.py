@@ -48,7 +48,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 def _examine(options: argparse.Namespace) -> Iterator[Finding]:
     try:
-        storage = check_writable(options.storage_path)
+        storage = check_writable(options.storage_path, "--storage-path")
     except RequestError as error:
         yield Finding(False, "storage", str(error))
         return

@@ -28,7 +28,7 @@ from prior_search.report import draw_weights, export_best, write_parquet
 from prior_search.request import StudyRequest, resolve
 from prior_search.study import Study
 from prior_search.toml_input import choice, read_space
-from prior_search.trial import BOTTLENECKS
+from prior_search.trial import BOTTLENECKS, Bottleneck, Task
 
 
 def search(options: argparse.Namespace) -> int:
@@ -49,10 +49,12 @@ def search(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> StudyRequest:
-    from prior_search.tasks import PRESETS_OF, make_task
+    from prior_search.models import PRESETS
+    from prior_search.tasks import PRESETS_OF
 
-    preset = choice("preset", options.preset, tuple(PRESETS_OF[options.task]), "--preset")
-    variant = "" if options.task == "contrastive" else f"-{options.task}"
+    choices = tuple(PRESETS_OF.get(options.task, PRESETS))  # a synthetic trial needs none of them
+    preset = choice("preset", options.preset, choices, "--preset")
+    variant = "-reconstruction" if options.task == "reconstruction" else ""
     path = _space_folder(options.spaces) / f"{options.family}{variant}.toml"
     overrides = list(options.overrides)
     for stage in ("stage1_trials", "stage2_trials"):
@@ -71,10 +73,17 @@ def _request(options: argparse.Namespace) -> StudyRequest:
         name=name,
         task=options.task,
         preset=preset,
-        steps=options.steps or make_task(options.task, preset).preset.steps,
+        steps=options.steps or _default_steps(options.task, preset),
         seed=options.seed,
         data=options.data,
     )
+
+
+def _default_steps(task: Task, preset: str) -> int:
+    from prior_search.synthetic import DEFAULT_STEPS
+    from prior_search.tasks import make_task
+
+    return DEFAULT_STEPS if task == "synthetic" else make_task(task, preset).preset.steps
 
 
 def _check_device(device: str) -> None:
@@ -178,9 +187,16 @@ def _show_result(console: Console, folder: Path) -> int:
     return 0
 
 
-def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
+def _seconds_per_step(request: StudyRequest, bottleneck: Bottleneck, device: str) -> float:
     from prior_search.step_timing import seconds_per_step
+    from prior_search.synthetic import read_rehearsal
 
+    if request.task == "synthetic":
+        return read_rehearsal(request.data).step_seconds
+    return seconds_per_step(request, bottleneck, device=device)
+
+
+def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
     table = Table(title=f"study {request.name!r}: nothing was started", title_justify="left")
     for column in ("bottleneck", "stage 1", "stage 2", "confirm", "steps", "compute hours"):
         table.add_column(column)
@@ -189,7 +205,7 @@ def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespac
         short, full = request.horizon("short"), request.horizon("long")
         steps = budget.stage1_trials * short
         steps += (budget.stage2_trials + budget.confirm_trials) * full
-        hours = steps * seconds_per_step(request, bottleneck, device=options.device) / 3600
+        hours = steps * _seconds_per_step(request, bottleneck, options.device) / 3600
         total += hours
         table.add_row(
             bottleneck,
