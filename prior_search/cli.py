@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from prior_search import __version__, commands
 from prior_search.errors import PriorSearchError, RequestError
+from prior_search.redaction import RedactingFormatter, redact
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, TRAINED_TASKS
 
 
@@ -262,7 +263,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in ("mlflow", "alembic"):  # say at INFO how they make their tables
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
@@ -270,13 +273,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = getattr(commands, options.command)
         return int(command(options))
     except RequestError as error:
-        print(f"prior-search: {error}", file=sys.stderr)
+        print(redact(f"prior-search: {error}"), file=sys.stderr)
         return 2
     except PriorSearchError as error:
-        print(f"prior-search: {type(error).__name__}: {error}", file=sys.stderr)
+        print(redact(f"prior-search: {type(error).__name__}: {error}"), file=sys.stderr)
         return 1
     except OSError as error:  # of a disk or a network: nothing that a traceback would explain
-        print(f"prior-search: {type(error).__name__}: {error}", file=sys.stderr)
+        print(redact(f"prior-search: {type(error).__name__}: {error}"), file=sys.stderr)
         return 1
 
 

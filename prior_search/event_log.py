@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from prior_search.errors import RecordError, RequestError, StorageError
+from prior_search.redaction import redact_event
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ class EventLog:
             ValueError: the data hold a number that JSON cannot carry (infinity, NaN).
             StorageError: the disk refused; the log then still ends with its last whole event.
         """
-        event: Event = {"seq": len(self.events), "time": time.time(), "event": kind, **data}
+        head: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
+        event = head | redact_event(data)
         line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         file = self._file.fileno()
         end = os.fstat(file).st_size

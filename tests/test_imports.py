@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).parent.parent / "prior_search"
 BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "core"}
 
 # a room, and the rooms that it may import besides itself; in the order of the house, bottom first
-GROUND = {"errors", "weights", "trial"}
+GROUND = {"errors", "weights", "trial", "redaction"}
 DATA_SIDE = GROUND | {"tokens", "bottlenecks", "objectives", "models", "data"}
 RECORD_SIDE = GROUND | {"search", "event_log", "toml_input", "request", "study", "report"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "redaction": set(),
     "weights": {"errors"},
     "trial": {"errors", "weights"},
     "data_parallel": set(),
@@ -28,11 +29,11 @@ ALLOWED: dict[str, set[str]] = {
     "training": DATA_SIDE | {"data_parallel", "tasks"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},
-    "event_log": {"errors"},
+    "event_log": {"errors", "redaction"},
     "toml_input": {"errors"},
     "request": GROUND | {"search", "toml_input"},
     "study": GROUND | {"search", "event_log", "request"},
-    "environment": {"errors"},
+    "environment": {"errors", "redaction"},
     "report": RECORD_SIDE | {"evaluation"},
     "final_training": RECORD_SIDE,
     "mlflow_log": GROUND | {"event_log"},

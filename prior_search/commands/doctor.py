@@ -15,6 +15,7 @@ from prior_search.commands.places import check_writable
 from prior_search.environment import RECORDED, versions
 from prior_search.errors import RequestError
 from prior_search.mlflow_log import MirrorError, check_tracking
+from prior_search.redaction import redact
 from prior_search.runner import NodeFacts, look_around
 
 LOW_DISK_BYTES = 5 << 30  # checkpoints of a few trials, Ray's logs and objects
@@ -36,7 +37,7 @@ def doctor(options: argparse.Namespace) -> int:
     findings = list(_examine(options))
     for finding in findings:
         mark = "ok " if finding.is_good else "BAD"
-        line = f"{mark}  {finding.what}: {finding.text}"
+        line = redact(f"{mark}  {finding.what}: {finding.text}")
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     wrong = [finding.what for finding in findings if not finding.is_good]
     if wrong:

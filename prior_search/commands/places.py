@@ -18,6 +18,7 @@ from prior_search.errors import RequestError
 from prior_search.event_log import Event, holds_study
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
+from prior_search.redaction import redact
 from prior_search.trial import Task
 
 if TYPE_CHECKING:
@@ -160,4 +161,4 @@ def same_command() -> str:
     """The command line that started this process, to be given again."""
     program = Path(sys.argv[0]).name
     start = "prior-search" if program == "prior-search" else f"python {sys.argv[0]}"
-    return f"{start} {shlex.join(sys.argv[1:])}"
+    return redact(f"{start} {shlex.join(sys.argv[1:])}")

@@ -24,6 +24,7 @@ from prior_search.errors import RequestError
 from prior_search.event_log import holds_study, read_events
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
+from prior_search.redaction import has_password
 from prior_search.report import draw_weights, export_best, write_parquet
 from prior_search.request import StudyRequest, resolve
 from prior_search.study import Study
@@ -64,6 +65,11 @@ def _request(options: argparse.Namespace) -> StudyRequest:
     name = options.name or f"{options.family}-{options.task}-{preset}"
     if not name.replace("-", "").replace("_", "").isalnum():
         raise RequestError(f"--name must be letters, digits, '-' and '_', got {name!r}")
+    if has_password(options.data):
+        raise RequestError(
+            "--data must not hold a password: the study keeps it; give credentials "
+            "in the environment"
+        )
     space = read_space(path, overrides)
     return resolve(
         space,

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 
 from prior_search.data import ObjectTracks, open_tracks
 from prior_search.errors import TrialDivergedError, WorkerLostError
+from prior_search.redaction import redact
 from prior_search.runner.worker_group import GroupSettings, WorkerGroup
 from prior_search.synthetic import rehearse
 from prior_search.training import fit
@@ -83,8 +85,9 @@ class TrialRun:
             return self._result("diverged", error=str(error))
         except WorkerLostError as error:
             return self._result("lost", error=str(error))
-        except Exception as error:  # whatever a trial raises is recorded, not lost
-            logger.exception("trial %s failed", self.spec.label)
+        except Exception as error:  # noqa: BLE001  whatever a trial raises is recorded
+            trace = redact("".join(traceback.format_exception(error)))
+            logger.error("trial %s failed: %s", self.spec.label, trace)
             text = " ".join(f"{type(error).__name__}: {error}".split())
             return self._result("failed", error=f"{self.spec.label}: {text}")
         if point is None:
