@@ -17,7 +17,16 @@ import tomli_w
 
 from prior_search.errors import RequestError
 from prior_search.search import Parameter, SearchPlan, SearchSpace
-from prior_search.toml_input import as_table, check_keys, choice, count, number, read_toml
+from prior_search.toml_input import (
+    as_table,
+    check_keys,
+    choice,
+    count,
+    listed,
+    number,
+    read_toml,
+    text,
+)
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import WEIGHT_NAMES, RegularizerWeights
 
@@ -163,28 +172,25 @@ class StudyRequest:
         Raises:
             RequestError: the file is missing or damaged.
         """
-        data = read_toml(path)
-        check_keys(
-            data,
-            [f.name for f in dataclasses.fields(cls) if f.name != "ranges"] + ["weights"],
-            str(path),
-        )
-        family = choice("family", data.pop("family"), FAMILIES, str(path))
-        bottlenecks = tuple(data.pop("bottlenecks"))
+        data, where = read_toml(path), str(path)
+        fields = [f.name for f in dataclasses.fields(cls) if f.name != "ranges"]
+        check_keys(data, [*fields, "weights"], where)
+        family = choice("family", data["family"], FAMILIES, where)
+        bottlenecks = listed(data["bottlenecks"], "bottlenecks", where)
         for bottleneck in bottlenecks:
-            choice("bottlenecks", bottleneck, BOTTLENECKS, str(path))
+            choice("bottlenecks", bottleneck, BOTTLENECKS, where)
         return cls(
-            name=str(data["name"]),
+            name=text(data["name"], "name", where),
             family=family,
-            bottlenecks=bottlenecks,
-            task=choice("task", data["task"], TASKS, str(path)),
-            preset=str(data["preset"]),
-            steps=int(data["steps"]),
-            seed=int(data["seed"]),
-            data=str(data["data"]),
-            ranges=_ranges(data["weights"], family, str(path)),
-            settings=_settings(data["settings"], family, str(path)),
-            budget=_budget(data["budget"], str(path)),
+            bottlenecks=tuple(bottlenecks),
+            task=choice("task", data["task"], TASKS, where),
+            preset=text(data["preset"], "preset", where),
+            steps=count(data["steps"], "steps", where, low=1),
+            seed=count(data["seed"], "seed", where, low=0),
+            data=text(data["data"], "data", where),
+            ranges=_ranges(data["weights"], family, where),
+            settings=_settings(data["settings"], family, where),
+            budget=_budget(data["budget"], where),
         )
 
     def differences(self, other: StudyRequest) -> list[str]:

@@ -134,3 +134,31 @@ def shown(value: Any) -> str:
     except ValueError:  # whole numbers of thousands of digits have no decimal text
         text = f"a whole number of {value.bit_length()} bits"
     return text if len(text) <= 80 else text[:77] + "..."
+    """A value as a message shows it: in one line, and not longer than one."""
+    try:
+        text = repr(value)
+    except ValueError:  # whole numbers of thousands of digits have no decimal text
+        text = f"a whole number of {value.bit_length()} bits"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def text(value: Any, name: str, where: str) -> str:
+    """``value`` if it is a text that is not empty.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if not isinstance(value, str) or not value:
+        raise RequestError(f"{where}: {name} must be a text, got {shown(value)}")
+    return value
+
+
+def listed(value: Any, name: str, where: str) -> list[Any]:
+    """``value`` if it is an array.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if not isinstance(value, list):
+        raise RequestError(f"{where}: {name} must be an array, got {shown(value)}")
+    return value

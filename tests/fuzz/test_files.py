@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,9 @@ from hypothesis import strategies as st
 
 from prior_search import cli
 from prior_search.errors import RequestError
-from prior_search.report import read_export
+from prior_search.report import Export, read_export
 from prior_search.request import StudyRequest, resolve
+from prior_search.study import Study
 from prior_search.synthetic import read_rehearsal
 from prior_search.toml_input import read_space
 
@@ -107,7 +109,16 @@ def damaged(draw: Any, content: dict[str, Any]) -> dict[str, Any]:
 
 def read_or_refuse(read: Callable[[Path], object], path: Path) -> None:
     try:
-        read(path)
+        taken = read(path)
+        if isinstance(taken, StudyRequest):
+            for bottleneck in taken.bottlenecks:  # all that a search makes of it
+                Study.create(path.parent / "study", taken, {"versions": {}})
+                shutil.rmtree(path.parent / "study")
+                assert taken.horizon("short") <= taken.horizon("long")
+                assert taken.space(bottleneck).parameters
+        elif isinstance(taken, Export):
+            taken.write(path)
+            assert read_export(path) == taken
     except RequestError as error:
         message = str(error)
         assert path.name in message
@@ -173,7 +184,8 @@ FLAGS = [
 WORDS = st.sampled_from(
     ["gaussian", "prior", "all", "tiny", "0", "-1", "1e400", "nan", "budget.anchors=9", "a=b=c",
      "weights.kl_weight.low=[", "settings={}", "family.x=1", "", "../..", "/dev/null", "\udc80"]
-) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)  # fmt: skip
+)  # fmt: skip
+WORDS |= st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
 @pytest.mark.parametrize("cases", [60, pytest.param(1500, marks=pytest.mark.faults)])
