@@ -134,12 +134,6 @@ def shown(value: Any) -> str:
     except ValueError:  # whole numbers of thousands of digits have no decimal text
         text = f"a whole number of {value.bit_length()} bits"
     return text if len(text) <= 80 else text[:77] + "..."
-    """A value as a message shows it: in one line, and not longer than one."""
-    try:
-        text = repr(value)
-    except ValueError:  # whole numbers of thousands of digits have no decimal text
-        text = f"a whole number of {value.bit_length()} bits"
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def text(value: Any, name: str, where: str) -> str:
