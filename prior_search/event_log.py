@@ -1,8 +1,11 @@
 """The record of a study: one append-only file of JSON lines, safe against a driver that dies.
 
 Every event is a flat mapping with a sequence number ``seq`` (from 0), the wall-clock ``time`` in
-Unix seconds and its kind in ``event``. A line is on disk before ``append`` returns; a last line
-that was cut by a crash never counted and is removed when the log is opened for writing.
+Unix seconds and its kind in ``event``. A line is handed to the system before ``append`` returns,
+so a driver that is killed loses none, and it is on disk, so a machine that loses power loses none
+either; only starts and metric points, which decide nothing, wait for the next other event to be
+put there with it. A last line that was cut by a crash never counted and is removed when the log is
+opened for writing.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ from prior_search.redaction import redact_event
 logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
+
+# These decide nothing, hold no free text, and are most of the log; a later event syncs them, too.
+UNSYNCED = ("trial_started", "metric_point")
 
 
 def read_events(path: Path) -> list[Event]:
@@ -89,21 +95,22 @@ class EventLog:
         self._file.seek(0, os.SEEK_END)
 
     def append(self, kind: str, data: Mapping[str, Any]) -> Event:
-        """Write one event to disk and return it.
+        """Write one event and return it.
 
         Raises:
             ValueError: the data hold a number that JSON cannot carry (infinity, NaN).
             StorageError: the disk refused; the log then still ends with its last whole event.
         """
         head: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
-        event = head | redact_event(data)
+        event = head | (dict(data) if kind in UNSYNCED else redact_event(data))
         line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         file = self._file.fileno()
         end = os.fstat(file).st_size
         try:
             while line:
                 line = line[os.write(file, line) :]  # a full disk takes a part, then refuses
-            os.fsync(file)
+            if kind not in UNSYNCED:
+                os.fsync(file)
         except OSError as error:
             os.ftruncate(file, end)
             raise StorageError(

@@ -44,7 +44,7 @@ def redact_event(data: Mapping[str, Any]) -> dict[str, Any]:
     """An event's data with the secrets of its free text hidden, at any depth of tables."""
     clean: dict[str, Any] = {}
     for key, value in data.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             clean[key] = redact_event(value)
         else:
             clean[key] = redact(value) if key in FREE_TEXT and isinstance(value, str) else value

@@ -130,10 +130,10 @@ def count(value: Any, name: str, where: str, *, low: int, high: int = 2**63 - 1)
 def shown(value: Any) -> str:
     """A value as a message shows it: in one line, and not longer than one."""
     try:
-        text = repr(value)
+        found = repr(value)
     except ValueError:  # whole numbers of thousands of digits have no decimal text
-        text = f"a whole number of {value.bit_length()} bits"
-    return text if len(text) <= 80 else text[:77] + "..."
+        found = f"a whole number of {value.bit_length()} bits"
+    return found if len(found) <= 80 else found[:77] + "..."
 
 
 def text(value: Any, name: str, where: str) -> str:
