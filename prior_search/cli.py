@@ -15,7 +15,8 @@ from typing import NoReturn
 
 from prior_search import __version__, commands
 from prior_search.errors import PriorSearchError, RequestError
-from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS
+from prior_search.redaction import RedactingFormatter, redact
+from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, TRAINED_TASKS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,6 +60,12 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--cpus-per-trial", type=_share, default=1.0, metavar="X")
     where.add_argument(
         "--gpus-per-trial", type=_share, metavar="X", help="default: 1 on CUDA workers, else 0"
+    )
+    where.add_argument(
+        "--trial-timeout",
+        type=_share,
+        metavar="SECONDS",
+        help="end an attempt that takes longer (default: ten times the slowest pace so far)",
     )
     where.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow store; default: sqlite in the study"
@@ -206,6 +213,16 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         add(name, text).add_argument("path", metavar="PATH", help="folder, .arrow file or s3://")
 
 
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    _add_storage(parser)
+    parser.add_argument("--executor", choices=("ray", "local"), default="ray")
+    parser.add_argument(
+        "--expect-nodes", type=_count(1), metavar="N", help="at least so many, with the head"
+    )
+    parser.add_argument("--expect-gpus", type=_count(0), metavar="N", help="at least so many")
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store to ask")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="prior-search", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
@@ -235,11 +252,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "ui":
             action.add_argument("--port", type=_count(1), default=5000)
             action.add_argument("--tracking-uri", metavar="URI")
+    _add_doctor(add("doctor", "check nodes, versions, storage, tracking and disks beforehand"))
     _add_final(add("final", "train exported configurations at the full horizon with new seeds"))
     _add_evaluate(add("evaluate", "probes and effective information by budget of trained models"))
     _add_data(add("data", "convert, look at and check data sets"))
     params = add("params", "parameter counts of a preset, beside the published ones")
-    params.add_argument("--task", choices=TASKS, default="contrastive")
+    params.add_argument("--task", choices=TRAINED_TASKS, default="contrastive")
     params.add_argument("--preset", default="paper")
     params.add_argument("--json", action="store_true")
     return parser
@@ -247,7 +265,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in ("mlflow", "alembic"):  # say at INFO how they make their tables
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
@@ -255,10 +275,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = getattr(commands, options.command)
         return int(command(options))
     except RequestError as error:
-        print(f"prior-search: {error}", file=sys.stderr)
+        print(redact(f"prior-search: {error}"), file=sys.stderr)
         return 2
     except PriorSearchError as error:
-        print(f"prior-search: {type(error).__name__}: {error}", file=sys.stderr)
+        print(redact(f"prior-search: {type(error).__name__}: {error}"), file=sys.stderr)
+        return 1
+    except OSError as error:  # of a disk or a network: nothing that a traceback would explain
+        print(redact(f"prior-search: {type(error).__name__}: {error}"), file=sys.stderr)
         return 1
 
 

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from prior_search import __version__
+from prior_search.redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def write_environment(folder: Path) -> None:
     (folder / "env.lock").write_text("\n".join(sorted(installed, key=str.lower)) + "\n")
     patch = uncommitted_changes(Path(__file__).parent)
     if patch is not None:
-        (folder / "code.patch").write_text(patch)
+        (folder / "code.patch").write_text(redact(patch))
 
 
 def uncommitted_changes(checkout: Path) -> str | None:

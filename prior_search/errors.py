@@ -25,3 +25,7 @@ class SurrogateFitError(PriorSearchError, RuntimeError):
 
 class RecordError(PriorSearchError, RuntimeError):
     """A study's event log contradicts itself, is damaged or belongs to another request."""
+
+
+class StorageError(PriorSearchError, OSError):
+    """A disk or an object store refused what has to be kept there."""

@@ -1,8 +1,11 @@
 """The record of a study: one append-only file of JSON lines, safe against a driver that dies.
 
 Every event is a flat mapping with a sequence number ``seq`` (from 0), the wall-clock ``time`` in
-Unix seconds and its kind in ``event``. A line is on disk before ``append`` returns; a last line
-that was cut by a crash never counted and is removed when the log is opened for writing.
+Unix seconds and its kind in ``event``. A line is handed to the system before ``append`` returns,
+so a driver that is killed loses none, and it is on disk, so a machine that loses power loses none
+either; only starts and metric points, which decide nothing, wait for the next other event to be
+put there with it. A last line that was cut by a crash never counted and is removed when the log is
+opened for writing.
 """
 
 from __future__ import annotations
@@ -17,11 +20,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from prior_search.errors import RecordError, RequestError
+from prior_search.errors import RecordError, RequestError, StorageError
+from prior_search.redaction import redact_event
 
 logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
+
+# These decide nothing, hold no free text, and are most of the log; a later event syncs them, too.
+UNSYNCED = ("trial_started", "metric_point")
 
 
 def read_events(path: Path) -> list[Event]:
@@ -31,6 +38,15 @@ def read_events(path: Path) -> list[Event]:
         RecordError: a line in the middle is damaged, or sequence numbers have a gap.
     """
     return list(_parse(path.read_bytes(), path))
+
+
+def holds_study(folder: Path) -> bool:
+    """Whether a folder has a log with its first event; a driver may die before it is written."""
+    path = folder / "events.jsonl"
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 def _parse(content: bytes, path: Path) -> Iterator[Event]:
@@ -59,7 +75,8 @@ class EventLog:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._file = path.open("rb" if read_only else "a+b")
+        # unbuffered: a buffer would keep what a full disk refused, and write it later
+        self._file = path.open("rb" if read_only else "a+b", buffering=0)
         if read_only:
             self.events: list[Event] = list(_parse(self._file.read(), path))
             return
@@ -78,22 +95,28 @@ class EventLog:
         self._file.seek(0, os.SEEK_END)
 
     def append(self, kind: str, data: Mapping[str, Any]) -> Event:
-        """Write one event to disk and return it.
+        """Write one event and return it.
 
         Raises:
             ValueError: the data hold a number that JSON cannot carry (infinity, NaN).
-            OSError: the disk refused; the log then still ends with its last whole event.
+            StorageError: the disk refused; the log then still ends with its last whole event.
         """
-        event: Event = {"seq": len(self.events), "time": time.time(), "event": kind, **data}
+        head: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
+        event = head | (dict(data) if kind in UNSYNCED else redact_event(data))
         line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        end = self._file.tell()
+        file = self._file.fileno()
+        end = os.fstat(file).st_size
         try:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError:
-            os.ftruncate(self._file.fileno(), end)
-            raise
+            while line:
+                line = line[os.write(file, line) :]  # a full disk takes a part, then refuses
+            if kind not in UNSYNCED:
+                os.fsync(file)
+        except OSError as error:
+            os.ftruncate(file, end)
+            raise StorageError(
+                f"cannot write {self.path}: {error.strerror}; "
+                "all that it holds is kept, and the same command goes on from there"
+            ) from error
         self.events.append(event)
         return event
 

@@ -18,6 +18,8 @@ from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # ours come on top, for ever
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -67,6 +69,7 @@ class MlflowMirror:
         self._runs: dict[str, str] = {}  # prior_search.key -> MLflow run id
         self._specs: dict[tuple[int, int], TrialSpec] = {}
         self._applied = -1  # highest seq in the store
+        self._created: Event = {}
 
     def apply(self, events: Iterable[Event]) -> None:
         """Send events that the store does not have yet; the first ever must be the study's first.
@@ -78,15 +81,18 @@ class MlflowMirror:
             for event in events:
                 self._apply(event)
         except (MlflowException, OSError) as error:
+            self._client = None  # a call may have arrived whose answer did not: look again first
             raise MirrorError(f"MLflow at {self.tracking_uri}: {error}") from error
 
     def _apply(self, event: Event) -> None:
         kind = event["event"]
-        if kind == "study_created" and self._client is None:
-            self._open(event)
+        if kind == "study_created":
+            self._created = event
         elif kind in ("trial_suggested", "trial_retried"):
             spec = TrialSpec.from_dict(event["spec"])
             self._specs[spec.key[:2]] = spec
+        if self._client is None:
+            self._open(self._created)
         if event["seq"] <= self._applied:
             return
         handler = getattr(self, f"_on_{kind}", None)
@@ -104,6 +110,7 @@ class MlflowMirror:
     def _open(self, event: Event) -> None:
         client = MlflowClient(self.tracking_uri)
         self._study = event["study"]
+        self._runs.clear()
         found = client.get_experiment_by_name(self._study)
         if found is None:
             root = (self.folder / "mlartifacts").as_uri() if self._is_local else None
@@ -280,8 +287,15 @@ class MirrorThread:
     A store that cannot be reached is warned of once and tried again; what it missed is sent later.
     """
 
-    def __init__(self, folder: Path, tracking_uri: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tracking_uri: str | None = None,
+        *,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
         self._mirror = MlflowMirror(folder, tracking_uri)
+        self._retry_seconds = retry_seconds
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._has_warned = False
         self._give_up = threading.Event()
@@ -320,10 +334,22 @@ class MirrorThread:
                 if not self._has_warned:
                     logger.warning("%s; the search goes on, and tracking is tried again", error)
                     self._has_warned = True
-                self._give_up.wait(RETRY_SECONDS)
+                self._give_up.wait(self._retry_seconds)
             else:
                 return True
         return False
+
+
+def check_tracking(uri: str) -> None:
+    """Ask a tracking store for its experiments.
+
+    Raises:
+        MirrorError: it does not answer, or refuses.
+    """
+    try:
+        MlflowClient(uri).search_experiments(max_results=1)
+    except (MlflowException, OSError) as error:
+        raise MirrorError(f"MLflow at {uri}: {error}") from error
 
 
 def ui_command(folder: Path, port: int, tracking_uri: str | None = None) -> list[str]:

@@ -8,7 +8,6 @@ in the request, and the request is written to ``study.toml``.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,16 @@ import tomli_w
 
 from prior_search.errors import RequestError
 from prior_search.search import Parameter, SearchPlan, SearchSpace
-from prior_search.toml_input import check_keys, choice, read_toml
+from prior_search.toml_input import (
+    as_table,
+    check_keys,
+    choice,
+    count,
+    listed,
+    number,
+    read_toml,
+    text,
+)
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import WEIGHT_NAMES, RegularizerWeights
 
@@ -152,8 +160,10 @@ class StudyRequest:
         }
 
     def write(self, path: Path) -> None:
-        """Write ``study.toml``."""
-        path.write_text(tomli_w.dumps(self.as_dict()))
+        """Write ``study.toml``, atomically: a driver may die at any moment."""
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(tomli_w.dumps(self.as_dict()))
+        partial.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> StudyRequest:
@@ -162,28 +172,25 @@ class StudyRequest:
         Raises:
             RequestError: the file is missing or damaged.
         """
-        data = read_toml(path)
-        check_keys(
-            data,
-            [f.name for f in dataclasses.fields(cls) if f.name != "ranges"] + ["weights"],
-            str(path),
-        )
-        family = choice("family", data.pop("family"), FAMILIES, str(path))
-        bottlenecks = tuple(data.pop("bottlenecks"))
+        data, where = read_toml(path), str(path)
+        fields = [f.name for f in dataclasses.fields(cls) if f.name != "ranges"]
+        check_keys(data, [*fields, "weights"], where)
+        family = choice("family", data["family"], FAMILIES, where)
+        bottlenecks = listed(data["bottlenecks"], "bottlenecks", where)
         for bottleneck in bottlenecks:
-            choice("bottlenecks", bottleneck, BOTTLENECKS, str(path))
+            choice("bottlenecks", bottleneck, BOTTLENECKS, where)
         return cls(
-            name=str(data["name"]),
+            name=text(data["name"], "name", where),
             family=family,
-            bottlenecks=bottlenecks,
-            task=choice("task", data["task"], TASKS, str(path)),
-            preset=str(data["preset"]),
-            steps=int(data["steps"]),
-            seed=int(data["seed"]),
-            data=str(data["data"]),
-            ranges=_ranges(data["weights"], family, str(path)),
-            settings=_settings(data["settings"], family, str(path)),
-            budget=_budget(data["budget"], str(path)),
+            bottlenecks=tuple(bottlenecks),
+            task=choice("task", data["task"], TASKS, where),
+            preset=text(data["preset"], "preset", where),
+            steps=count(data["steps"], "steps", where, low=1),
+            seed=count(data["seed"], "seed", where, low=0),
+            data=text(data["data"], "data", where),
+            ranges=_ranges(data["weights"], family, where),
+            settings=_settings(data["settings"], family, where),
+            budget=_budget(data["budget"], where),
         )
 
     def differences(self, other: StudyRequest) -> list[str]:
@@ -227,20 +234,8 @@ def resolve(
     return request
 
 
-def _table(value: Any, name: str, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise RequestError(f"{where}: {name} must be a table, got {value!r}")
-    return value
-
-
-def _number(value: Any, name: str, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise RequestError(f"{where}: {name} must be a finite number, got {value!r}")
-    return float(value)
-
-
 def _ranges(weights: Any, family: Family, where: str) -> tuple[WeightRange, ...]:
-    table = _table(weights, "weights", where)
+    table = as_table(weights, "weights", where)
     allowed = [*TERM_OWNERS[family], "prediction_weight"]
     for name in table:
         if name in WEIGHT_NAMES and name not in allowed:
@@ -249,7 +244,7 @@ def _ranges(weights: Any, family: Family, where: str) -> tuple[WeightRange, ...]
                 f"its weights are {', '.join(allowed)}"
             )
         choice("weight", name, allowed, where)
-    return tuple(_range(name, _table(table[name], name, where), where) for name in table)
+    return tuple(_range(name, as_table(table[name], name, where), where) for name in table)
 
 
 def _range(name: str, table: dict[str, Any], where: str) -> WeightRange:
@@ -257,7 +252,7 @@ def _range(name: str, table: dict[str, Any], where: str) -> WeightRange:
     table = {"only": default_only, **table}
     place = f"{where}: weights.{name}"
     check_keys(table, ("low", "high", "scale", "only"), place)
-    low, high = _number(table["low"], "low", place), _number(table["high"], "high", place)
+    low, high = number(table["low"], "low", place), number(table["high"], "high", place)
     scale = choice("scale", table["scale"], ("log", "linear"), place)
     if not 0 <= low < high:
         raise RequestError(f"{place}: needs 0 <= low < high, got low {low}, high {high}")
@@ -275,27 +270,21 @@ def _range(name: str, table: dict[str, Any], where: str) -> WeightRange:
 
 
 def _settings(settings: Any, family: Family, where: str) -> dict[str, float]:
-    table = _table(settings, "settings", where)
+    table = as_table(settings, "settings", where)
     check_keys(table, SETTINGS[family], f"{where}: settings")
-    return {name: _number(value, f"settings.{name}", where) for name, value in table.items()}
+    return {name: number(value, f"settings.{name}", where) for name, value in table.items()}
 
 
 def _budget(budget: Any, where: str) -> Budget:
-    table = _table(budget, "budget", where)
+    table = as_table(budget, "budget", where)
     check_keys(table, [f.name for f in dataclasses.fields(Budget)], f"{where}: budget")
-    share = _number(table["short_horizon"], "budget.short_horizon", where)
+    share = number(table["short_horizon"], "budget.short_horizon", where)
     if not 0 < share <= 1:
         raise RequestError(f"{where}: budget.short_horizon must be in (0, 1], got {share}")
     lowest = {"stage1_trials": 2, "stage2_trials": 1, "confirm_trials": 0, "anchors": 0}
     counts = {}
     for name, least in lowest.items():
-        value = table[name]
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 100_000:
-            raise RequestError(
-                f"{where}: budget.{name} must be a whole number from {least} to 100000, "
-                f"got {value!r}"
-            )
-        counts[name] = value
+        counts[name] = count(table[name], f"budget.{name}", where, low=least, high=100_000)
     if counts["anchors"] > counts["stage2_trials"]:
         raise RequestError(
             f"{where}: budget.anchors must be <= stage2_trials, "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from prior_search.errors import RecordError, RequestError
-from prior_search.event_log import Event, EventLog
+from prior_search.event_log import Event, EventLog, holds_study
 from prior_search.request import StudyRequest
 from prior_search.search import Observation, Recommendation, Suggestion, TwoStageOptimizer
 from prior_search.trial import Bottleneck, MetricPoint, TrialResult, TrialSpec
@@ -80,8 +80,8 @@ class Study:
         read_only: bool = False,
     ) -> None:
         self.folder = folder
-        if not (folder / "events.jsonl").exists():
-            raise RequestError(f"no study in {folder}: events.jsonl is missing")
+        if not holds_study(folder):
+            raise RequestError(f"no study in {folder}: events.jsonl is missing or has no event")
         self.request = StudyRequest.read(folder / "study.toml")
         self._log = EventLog(folder / "events.jsonl", read_only=read_only)
         self._listener = listener
@@ -105,6 +105,8 @@ class Study:
             folder.mkdir(parents=True, exist_ok=True)
             request.write(folder / "study.toml")
             with EventLog(folder / "events.jsonl") as log:
+                if log.events:
+                    raise RequestError(f"another process has just made the study in {folder}")
                 data = request.as_dict()
                 data |= {"study": request.name, "searches": list(request.bottlenecks), **facts}
                 log.append("study_created", data)

@@ -15,18 +15,20 @@ from prior_search.weights import RegularizerWeights
 
 Family = Literal["gaussian", "categorical", "ema_vq"]
 Bottleneck = Literal["prior", "td", "itd"]
-Task = Literal["contrastive", "reconstruction"]
+Task = Literal["contrastive", "reconstruction", "synthetic"]
 Stage = Literal["stage1", "stage2", "confirm", "final"]
 Status = Literal["completed", "diverged", "failed", "lost", "stopped"]
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 BOTTLENECKS: tuple[Bottleneck, ...] = get_args(Bottleneck)
 TASKS: tuple[Task, ...] = get_args(Task)
+TRAINED_TASKS: tuple[Task, ...] = ("contrastive", "reconstruction")  # those that have a model
 
 # what a task's search minimizes, as progress, tables and figures call it
 OBJECTIVES: dict[Task, str] = {
     "contrastive": "validation NT-Xent",
     "reconstruction": "validation L1 + L2",
+    "synthetic": "made-up objective",
 }
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# no test joins a Ray of this machine, and nobody joins a test's
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ps-")  # short: sockets are in there
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # stay on loopback
 
 import numpy as np
 import pytest
@@ -16,6 +22,8 @@ import pytest
 from prior_search.data import write_tracks
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
+
+atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
         "--seed", "--steps", "--spaces", "--set", "--stage1-trials", "--stage2-trials",
         "--resume", "--dry-run", "--storage-path", "--executor", "--device",
         "--max-concurrent-trials", "--cpus-per-trial", "--gpus-per-trial", "--tracking-uri",
+        "--trial-timeout",
     }  # fmt: skip
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +13,26 @@ from typing import Any
 import pytest
 import yaml
 
+from prior_search import cli
+
 ROOT = Path(__file__).parent.parent
-CLUSTERS = sorted((ROOT / "clusters").glob("*.yaml"))
+CLUSTERS = [ROOT / "clusters" / name for name in ("gpu.yaml", "onprem.yaml")]
+# fields of ray.io/v1 that the operator knows (its Go types RayJobSpec, RayClusterSpec, ...)
+RAY_JOB = {
+    "activeDeadlineSeconds", "backoffLimit", "rayClusterSpec", "submitterPodTemplate", "metadata",
+    "clusterSelector", "submitterConfig", "managedBy", "deletionStrategy", "entrypoint",
+    "runtimeEnvYAML", "jobId", "submissionMode", "entrypointResources", "entrypointNumCpus",
+    "entrypointNumGpus", "ttlSecondsAfterFinished", "shutdownAfterJobFinishes", "suspend",
+}  # fmt: skip
+RAY_CLUSTER = {
+    "headGroupSpec", "workerGroupSpecs", "rayVersion", "enableInTreeAutoscaling",
+    "autoscalerOptions", "suspend",
+}  # fmt: skip
+HEAD_GROUP = {"serviceType", "headService", "enableIngress", "rayStartParams", "template"}
+WORKER_GROUP = {
+    "groupName", "replicas", "minReplicas", "maxReplicas", "numOfHosts", "rayStartParams",
+    "template", "scaleStrategy",
+}  # fmt: skip
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 
@@ -43,6 +64,78 @@ def test_a_cluster_file_brings_all_that_the_package_needs_to_install(path: Path)
     assert brought == {"prior_search", "search_spaces", "pyproject.toml", "README.md"}
     assert all((ROOT / local).exists() for local in config["file_mounts"].values())
     assert any("pip install ~/prior-search" in command for command in config["setup_commands"])
+
+
+def test_the_ray_job_has_only_fields_that_the_operator_knows() -> None:
+    job = load(ROOT / "clusters" / "kuberay.yaml")
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    spec, cluster = job["spec"], job["spec"]["rayClusterSpec"]
+    assert spec.keys() <= RAY_JOB
+    assert cluster.keys() <= RAY_CLUSTER
+    head, workers = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
+    assert head.keys() <= HEAD_GROUP
+    assert head["rayStartParams"]["num-cpus"] == "0"  # no trials on it
+    for group in workers:
+        assert group.keys() <= WORKER_GROUP
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+    pods = [group["template"]["spec"] for group in (head, *workers)]
+    for pod in pods:
+        assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == {"studies"}
+        assert {volume["name"] for volume in pod["volumes"]} == {"studies"}
+        switches = {e["name"]: e["value"] for e in pod["containers"][0]["env"]}
+        assert switches["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_the_entrypoint_of_the_ray_job_is_a_command_line_that_parses() -> None:
+    job = load(ROOT / "clusters" / "kuberay.yaml")
+    program, *flags = shlex.split(job["spec"]["entrypoint"])
+    assert program == "prior-search"
+    assert cli._parser().parse_args(flags).family == "gaussian"
+
+
+def test_the_slurm_script_is_sound_shell() -> None:
+    script = str(ROOT / "clusters" / "slurm.sh")
+    subprocess.run(["bash", "-n", script], check=True)
+    if shutil.which("shellcheck"):
+        done = subprocess.run(["shellcheck", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_slurm_script_counts_its_nodes_and_hands_its_flags_on(tmp_path: Path) -> None:
+    """Run with stand-ins for the commands of a SLURM node, which note how they are called."""
+    called, bin_folder = tmp_path / "called", tmp_path / "bin"
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").write_text("")
+    bin_folder.mkdir()
+    answers = {"scontrol": "printf 'a\\nb\\n'", "srun": "echo 10.0.0.7"}
+    for name in ("scontrol", "srun", "prior-search", "python"):
+        line = f'#!/bin/sh\necho "{name} $*" >> {called}\n{answers.get(name, "")}\n'
+        (bin_folder / name).write_text(line)
+        (bin_folder / name).chmod(0o700)
+    environment = os.environ | {
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
+        "SLURM_SUBMIT_DIR": str(tmp_path),
+        "SLURM_JOB_NODELIST": "[a-b]",
+        "SLURM_JOB_ID": "41",
+        "SLURM_GPUS_ON_NODE": "2",
+    }
+    script = str(ROOT / "clusters" / "slurm.sh")
+    command = ["bash", script, "--family", "gaussian"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = called.read_text()
+    assert "prior-search doctor --expect-nodes 2\n" in lines
+    assert "python search.py --family gaussian\n" in lines
+    assert "ray start --head --node-ip-address=10.0.0.7 --port=20041" in lines
+    assert "--nodelist=b ray start --address=10.0.0.7:20041 --num-cpus=1 --num-gpus=2" in lines
+
+
+@pytest.mark.parametrize("name", ["gpu.yaml", "onprem.yaml", "kuberay.yaml", "slurm.sh"])
+def test_a_cluster_file_says_how_to_use_it_and_sends_no_telemetry(name: str) -> None:
+    text = (ROOT / "clusters" / name).read_text()
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    assert len(comments) >= 10
+    assert "RAY_USAGE_STATS_ENABLED" in text
 
 
 def test_search_py_runs_from_anywhere_as_ray_submit_does_it(tmp_path: Path) -> None:

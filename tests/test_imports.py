@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).parent.parent / "prior_search"
 BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "core"}
 
 # a room, and the rooms that it may import besides itself; in the order of the house, bottom first
-GROUND = {"errors", "weights", "trial"}
+GROUND = {"errors", "weights", "trial", "redaction"}
 DATA_SIDE = GROUND | {"tokens", "bottlenecks", "objectives", "models", "data"}
 RECORD_SIDE = GROUND | {"search", "event_log", "toml_input", "request", "study", "report"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "redaction": set(),
     "weights": {"errors"},
     "trial": {"errors", "weights"},
     "data_parallel": set(),
@@ -28,21 +29,31 @@ ALLOWED: dict[str, set[str]] = {
     "training": DATA_SIDE | {"data_parallel", "tasks"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},
-    "event_log": {"errors"},
+    "event_log": {"errors", "redaction"},
     "toml_input": {"errors"},
     "request": GROUND | {"search", "toml_input"},
     "study": GROUND | {"search", "event_log", "request"},
-    "environment": {"errors"},
+    "environment": {"errors", "redaction"},
     "report": RECORD_SIDE | {"evaluation"},
     "final_training": RECORD_SIDE,
     "mlflow_log": GROUND | {"event_log"},
     "progress": GROUND | {"event_log"},
-    "runner": GROUND | {"data", "training"},
+    "synthetic": GROUND | {"toml_input"},
+    "runner": GROUND | {"data", "training", "synthetic"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
-COMMANDS = ("data", "evaluate", "final", "inspect_study", "places", "report", "search")
+COMMANDS = (
+    "data",
+    "doctor",
+    "evaluate",
+    "final",
+    "inspect_study",
+    "places",
+    "report",
+    "search",
+)
 LIBRARY_OWNERS = {
-    "ray": {"runner/tune.py"},
+    "ray": {"runner/tune.py", "runner/ray_cluster.py"},
     "mlflow": {"mlflow_log.py"},
     "botorch": {"search/botorch_model.py"},
     "gpytorch": {"search/botorch_model.py"},

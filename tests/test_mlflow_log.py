@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import socket
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
 from prior_search.event_log import Event
-from prior_search.mlflow_log import MirrorError, MirrorThread, MlflowMirror, ui_command
+from prior_search.mlflow_log import (
+    MirrorError,
+    MirrorThread,
+    MlflowMirror,
+    check_tracking,
+    ui_command,
+)
 from prior_search.trial import TrialResult, TrialSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -188,6 +198,71 @@ def test_a_dead_store_never_holds_up_the_driver(tmp_path: Path, make_spec: Any) 
     for event in make_events(make_spec):
         thread.put(event)
     assert not thread.close(timeout=0.5)
+
+
+def start_server(store: Path, port: int) -> subprocess.Popen[bytes]:
+    """MLflow's server on loopback, once it answers."""
+    command = ui_command(store, port)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            check_tracking(f"http://127.0.0.1:{port}")
+        except MirrorError:
+            time.sleep(0.5)
+        else:
+            return server
+    stop_server(server)
+    raise AssertionError("the server did not come up")
+
+
+def stop_server(server: subprocess.Popen[bytes]) -> None:
+    """End it with its workers, as a machine does that goes away."""
+    for process in (*psutil.Process(server.pid).children(recursive=True), server):
+        process.kill()
+    server.wait()
+
+
+@pytest.mark.faults
+def test_a_server_that_comes_late_and_dies_in_between_has_everything_once_in_the_end(
+    tmp_path: Path, make_spec: Any
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    events = make_events(make_spec)
+    thread = MirrorThread(tmp_path, f"http://127.0.0.1:{port}", retry_seconds=0.2)
+    thread.put_all(events[:4])  # nobody is there
+    server = start_server(tmp_path, port)
+    thread.put_all(events[4:9])
+    time.sleep(0.3)  # some of it is under way
+    stop_server(server)
+    thread.put_all(events[9:])
+    assert not thread.close(timeout=0.1)  # a search would end here, at no cost
+    server = start_server(tmp_path, port)
+    try:
+        mirror = MlflowMirror(tmp_path, f"http://127.0.0.1:{port}")
+        mirror.apply(events)  # as `prior-search ui` does, or the next driver
+        found = MlflowClient(mirror.tracking_uri).search_runs(["1"])
+        keys = sorted(run.data.tags["prior_search.key"] for run in found)
+        assert keys == ["run/0/0", "run/0/1", "run/1/0", "run/2/0", "search/td"]
+        run = all_runs(mirror)["run/0/0"]
+        history = MlflowClient(mirror.tracking_uri).get_metric_history(
+            run.info.run_id, "objective"
+        )
+        assert [(m.step, m.value) for m in history] == [(2, 5.0), (4, 4.5)]
+    finally:
+        stop_server(server)
+
+
+def test_a_call_whose_answer_was_lost_makes_no_second_run(tmp_path: Path, make_spec: Any) -> None:
+    events = make_events(make_spec)
+    mirror, other = MlflowMirror(tmp_path), MlflowMirror(tmp_path)
+    mirror.apply(events[:1])
+    other.apply(events[:6])  # what the store has, and the first one has had no answer to
+    mirror._client = None  # as a call that failed leaves it
+    mirror.apply(events)
+    assert len(all_runs(mirror)) == 5
 
 
 def test_the_ui_listens_on_loopback_only(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The commands of ``prior-search``: each takes the parsed flags and returns an exit code."""
 
 from prior_search.commands.data import data
+from prior_search.commands.doctor import doctor
 from prior_search.commands.evaluate import evaluate
 from prior_search.commands.final import final
 from prior_search.commands.inspect_study import best, export, params, status, ui
@@ -12,6 +13,7 @@ __all__ = [
     "best",
     "data",
     "default_storage",
+    "doctor",
     "evaluate",
     "export",
     "final",

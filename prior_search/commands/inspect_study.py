@@ -16,6 +16,7 @@ from prior_search.commands.places import check_writable, study_folder
 from prior_search.event_log import read_events
 from prior_search.mlflow_log import MlflowMirror, ui_command
 from prior_search.progress import format_weights
+from prior_search.redaction import redact
 from prior_search.report import export_best, trial_rows
 from prior_search.request import StudyRequest
 from prior_search.study import Study
@@ -144,7 +145,7 @@ def ui(options: argparse.Namespace) -> int:
     folder = study_folder(options)
     MlflowMirror(folder, options.tracking_uri).apply(read_events(folder / "events.jsonl"))
     if options.tracking_uri is not None and options.tracking_uri.startswith("http"):
-        print(f"the study is on the server at {options.tracking_uri}")
+        print(redact(f"the study is on the server at {options.tracking_uri}"))
         return 0
     command = ui_command(folder, options.port, options.tracking_uri)
     print(f"MLflow on http://127.0.0.1:{options.port} (Ctrl-C ends it)")

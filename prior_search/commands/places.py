@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from prior_search.errors import RequestError
-from prior_search.event_log import Event
+from prior_search.event_log import Event, holds_study
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
+from prior_search.redaction import redact
 from prior_search.trial import Task
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def study_folder(options: argparse.Namespace) -> Path:
     """The folder of the study that was named, by path or by name."""
     given = Path(options.study)
     for folder in (given, options.storage_path / options.study):
-        if (folder / "events.jsonl").exists():
+        if holds_study(folder):
             return folder.resolve()
     raise RequestError(
         f"no study {options.study!r}: looked in {given.resolve()} and "
@@ -76,6 +77,11 @@ def check_batches(tracks: ObjectTracks, task: Task, preset: str, data: str, want
 
 def prepare_data(console: Console, data: str, task: Task, preset: str) -> tuple[str, str]:
     """The set to train on and its fingerprint; makes the embedded one if it is missing."""
+    if task == "synthetic":
+        from prior_search.synthetic import read_rehearsal
+
+        place = data if data == "embedded" else str(Path(data).resolve())
+        return place, read_rehearsal(place).fingerprint()
     from prior_search.data import (
         cache_folder,
         embedded_faces,
@@ -124,7 +130,7 @@ def executor(
         device=options.device,
         num_threads=max(1, int(options.cpus_per_trial)),
         num_workers=num_workers,
-        checkpoint_seconds=60.0,
+        trial_seconds=options.trial_timeout,
     )
     if options.executor == "local":
         cores = len(os.sched_getaffinity(0))
@@ -155,4 +161,4 @@ def same_command() -> str:
     """The command line that started this process, to be given again."""
     program = Path(sys.argv[0]).name
     start = "prior-search" if program == "prior-search" else f"python {sys.argv[0]}"
-    return f"{start} {shlex.join(sys.argv[1:])}"
+    return redact(f"{start} {shlex.join(sys.argv[1:])}")

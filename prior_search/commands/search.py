@@ -21,14 +21,15 @@ from prior_search.commands.places import (
 )
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError
-from prior_search.event_log import read_events
+from prior_search.event_log import holds_study, read_events
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
+from prior_search.redaction import has_password
 from prior_search.report import draw_weights, export_best, write_parquet, write_report
 from prior_search.request import StudyRequest, resolve
 from prior_search.study import Study
 from prior_search.toml_input import choice, read_space
-from prior_search.trial import BOTTLENECKS
+from prior_search.trial import BOTTLENECKS, Bottleneck, Task
 
 
 def search(options: argparse.Namespace) -> int:
@@ -49,10 +50,12 @@ def search(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> StudyRequest:
-    from prior_search.tasks import PRESETS_OF, make_task
+    from prior_search.models import PRESETS
+    from prior_search.tasks import PRESETS_OF
 
-    preset = choice("preset", options.preset, tuple(PRESETS_OF[options.task]), "--preset")
-    variant = "" if options.task == "contrastive" else f"-{options.task}"
+    choices = tuple(PRESETS_OF.get(options.task, PRESETS))  # a synthetic trial needs none of them
+    preset = choice("preset", options.preset, choices, "--preset")
+    variant = "-reconstruction" if options.task == "reconstruction" else ""
     path = _space_folder(options.spaces) / f"{options.family}{variant}.toml"
     overrides = list(options.overrides)
     for stage in ("stage1_trials", "stage2_trials"):
@@ -62,6 +65,11 @@ def _request(options: argparse.Namespace) -> StudyRequest:
     name = options.name or f"{options.family}-{options.task}-{preset}"
     if not name.replace("-", "").replace("_", "").isalnum():
         raise RequestError(f"--name must be letters, digits, '-' and '_', got {name!r}")
+    if has_password(options.data):
+        raise RequestError(
+            "--data must not hold a password: the study keeps it; give credentials "
+            "in the environment"
+        )
     space = read_space(path, overrides)
     return resolve(
         space,
@@ -71,10 +79,17 @@ def _request(options: argparse.Namespace) -> StudyRequest:
         name=name,
         task=options.task,
         preset=preset,
-        steps=options.steps or make_task(options.task, preset).preset.steps,
+        steps=options.steps or _default_steps(options.task, preset),
         seed=options.seed,
         data=options.data,
     )
+
+
+def _default_steps(task: Task, preset: str) -> int:
+    from prior_search.synthetic import DEFAULT_STEPS
+    from prior_search.tasks import make_task
+
+    return DEFAULT_STEPS if task == "synthetic" else make_task(task, preset).preset.steps
 
 
 def _check_device(device: str) -> None:
@@ -101,12 +116,10 @@ def _space_folder(given: Path | None) -> Path:
 def _open_or_create(
     folder: Path, request: StudyRequest, resume: str, facts: dict[str, Any]
 ) -> None:
-    exists = (folder / "events.jsonl").exists()
-    if not exists:
+    if not holds_study(folder):
         if resume == "must":
             raise RequestError(f"--resume must: there is no study in {folder}")
-        Study.create(folder, request, facts)
-        write_environment(folder)
+        _create(folder, request, facts)
         return
     if resume == "never":
         raise RequestError(f"--resume never: {folder} holds a study; give another --name")
@@ -122,6 +135,16 @@ def _open_or_create(
             f"{folder} was started on data with fingerprint {made_with}, "
             f"but {request.data} has {facts['data_fingerprint']}"
         )
+
+
+def _create(folder: Path, request: StudyRequest, facts: dict[str, Any]) -> None:
+    """Make a study; its first event comes last, so a folder that has it is complete."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_environment(folder)
+    except OSError as error:
+        raise RequestError(f"cannot write the study to {folder}: {error}") from error
+    Study.create(folder, request, facts)
 
 
 def _run_study(
@@ -173,9 +196,16 @@ def _show_result(console: Console, folder: Path) -> int:
     return 0
 
 
-def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
+def _seconds_per_step(request: StudyRequest, bottleneck: Bottleneck, device: str) -> float:
     from prior_search.step_timing import seconds_per_step
+    from prior_search.synthetic import read_rehearsal
 
+    if request.task == "synthetic":
+        return read_rehearsal(request.data).step_seconds
+    return seconds_per_step(request, bottleneck, device=device)
+
+
+def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
     table = Table(title=f"study {request.name!r}: nothing was started", title_justify="left")
     for column in ("bottleneck", "stage 1", "stage 2", "confirm", "steps", "compute hours"):
         table.add_column(column)
@@ -184,7 +214,7 @@ def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespac
         short, full = request.horizon("short"), request.horizon("long")
         steps = budget.stage1_trials * short
         steps += (budget.stage2_trials + budget.confirm_trials) * full
-        hours = steps * seconds_per_step(request, bottleneck, device=options.device) / 3600
+        hours = steps * _seconds_per_step(request, bottleneck, options.device) / 3600
         total += hours
         table.add_row(
             bottleneck,

@@ -118,10 +118,11 @@ class WaveletDecoder(nn.Module):
         )
         self.register_buffer("place", grid_code(image_size // 2**depth, width), persistent=False)
         self.spread = CrossAttention(width, head_size)
-        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, COLORS * 4**depth))
+        coefficients = nn.Linear(width, COLORS * 4**depth)
         # gray at the start: random coefficients would take a fifth of a short trial to unlearn
-        nn.init.zeros_(self.out[1].weight)
-        nn.init.zeros_(self.out[1].bias)
+        nn.init.zeros_(coefficients.weight)
+        nn.init.zeros_(coefficients.bias)
+        self.out = nn.Sequential(nn.LayerNorm(width), coefficients)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Reconstruct."""

@@ -14,7 +14,16 @@ from prior_search.errors import RequestError
 from prior_search.event_log import Event
 from prior_search.report.tables import trial_rows
 from prior_search.study import Study
-from prior_search.toml_input import check_keys, choice, read_toml
+from prior_search.toml_input import (
+    as_table,
+    check_keys,
+    choice,
+    count,
+    listed,
+    number,
+    read_toml,
+    text,
+)
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import RegularizerWeights
 
@@ -68,14 +77,26 @@ def read_export(path: Path) -> Export:
         raise RequestError(f"{where}: format must be {FORMAT}")
     for name, choices in (("task", TASKS), ("family", FAMILIES), ("bottleneck", BOTTLENECKS)):
         choice(name, data[name], choices, where)
-    for name in ("steps", "trial", "study_seed"):
-        if isinstance(data[name], bool) or not isinstance(data[name], int) or data[name] < 0:
-            raise RequestError(f"{where}: {name} must be a whole number >= 0, got {data[name]!r}")
+    for name, least in (("steps", 1), ("trial", 0), ("study_seed", 0)):
+        count(data[name], name, where, low=least)
+    for name in ("study", "preset", "data", "data_fingerprint"):
+        text(data[name], name, where)
+    for seed in listed(data["seeds_used"], "seeds_used", where):
+        count(seed, "seeds_used", where, low=0)
+    for name in ("evidence", "versions"):
+        as_table(data[name], name, where)
+    data["settings"] = _numbers(data["settings"], "settings", where)
+    values = _numbers(data.pop("weights"), "weights", where)
     try:
-        weights = RegularizerWeights.from_mapping(data.pop("weights"))
-    except (TypeError, ValueError, AttributeError) as error:
+        weights = RegularizerWeights.from_mapping(values)
+    except ValueError as error:
         raise RequestError(f"{where}: weights: {error}") from error
     return Export(weights=weights, **data)
+
+
+def _numbers(value: Any, name: str, where: str) -> dict[str, float]:
+    table = as_table(value, name, where)
+    return {key: number(entry, f"{name}.{key}", where) for key, entry in table.items()}
 
 
 def export_best(study: Study, folder: Path) -> list[Path]:

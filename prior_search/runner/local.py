@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from prior_search.runner.deadline import Deadlines, overdue_result
 from prior_search.runner.source import TrialSource
 from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
 from prior_search.trial import MetricPoint, TrialSpec
 
 STOP_SECONDS = 5.0  # that a worker gets to end by itself
+WATCH_SECONDS = 60.0  # at the longest between two looks at the deadlines
 
 
 def _serve(settings: WorkerSettings, pipe: Connection) -> None:
     """Run trials as they come; the body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     pipe.send(worker_name())
     while (spec := pipe.recv()) is not None:
         run = TrialRun(settings, spec)
         while isinstance(answer := run.advance(), MetricPoint):
             pipe.send(answer)
         pipe.send(answer)
+
+
+def _end_with_driver() -> None:
+    """A driver that is killed cannot end its workers; the next one trains the same trials."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None  # this is a child
+    driver.join()
+    os._exit(1)
 
 
 class _Worker:
@@ -38,6 +52,7 @@ class _Worker:
         theirs.close()
         self.name: str | None = None  # known once it is up
         self.spec: TrialSpec | None = None
+        self.overdue_after: float | None = None  # seconds, once the driver has ended it
 
     def stop(self) -> None:
         """End the process, with a running trial or without."""
@@ -66,6 +81,7 @@ class LocalExecutor:
             raise ValueError(f"num_workers must be >= 1, got {num_workers}")
         self._settings = settings
         self._num_workers = num_workers
+        self._deadlines = Deadlines(settings.trial_seconds)
 
     def run(self, source: TrialSource) -> None:
         """Run until the source is finished, or has nothing left to wait for.
@@ -80,12 +96,12 @@ class LocalExecutor:
                 if all(w.spec is None and w.name is not None for w in workers):
                     return  # nothing to run and nothing to wait for
                 self._listen(source, workers)
+                self._end_overdue(workers)
         finally:
             for worker in workers:
                 worker.stop()
 
-    @staticmethod
-    def _hand_out(source: TrialSource, workers: list[_Worker]) -> None:
+    def _hand_out(self, source: TrialSource, workers: list[_Worker]) -> None:
         for worker in workers:
             if worker.spec is None and worker.name is not None:
                 spec = source.next_trial()
@@ -93,36 +109,57 @@ class LocalExecutor:
                     return
                 worker.spec = spec
                 source.record_start(spec, worker.name)
+                self._deadlines.begin(spec, time.monotonic())
                 try:
                     worker.pipe.send(spec)
                 except BrokenPipeError:
                     return  # the process is gone; listening will notice and record the loss
 
     def _listen(self, source: TrialSource, workers: list[_Worker]) -> None:
-        """Wait for at least one message and deal with all that are there."""
-        ready = wait([w.pipe for w in workers])
+        """Wait for a message or a deadline and deal with all messages that are there."""
+        seconds = min(WATCH_SECONDS, self._deadlines.remaining(time.monotonic()))
+        ready = wait([w.pipe for w in workers], timeout=seconds)
         for number, worker in enumerate(workers):
             if worker.pipe not in ready:
                 continue
             try:
                 message = worker.pipe.recv()
             except (EOFError, ConnectionResetError):
-                worker.process.join()
-                spec, code = worker.spec, worker.process.exitcode
-                worker.pipe.close()
                 workers[number] = _Worker(self._settings)
-                if spec is not None:
-                    source.record(lost(spec, f"worker process ended with code {code}"))
+                self._record_end(source, worker)
                 continue
             self._take(source, worker, message)
 
-    @staticmethod
-    def _take(source: TrialSource, worker: _Worker, message: object) -> None:
+    def _record_end(self, source: TrialSource, worker: _Worker) -> None:
+        """Record what the end of a process means for the trial that it ran."""
+        worker.process.join()
+        worker.pipe.close()
+        spec, code = worker.spec, worker.process.exitcode
+        if spec is None:
+            return
+        self._deadlines.end(spec)
+        if worker.overdue_after is not None:
+            source.record(overdue_result(spec, worker.overdue_after))
+        else:
+            source.record(lost(spec, f"worker process ended with code {code}"))
+
+    def _end_overdue(self, workers: list[_Worker]) -> None:
+        """End the processes of trials that have had their time; listening notices the end."""
+        overdue = self._deadlines.overdue(time.monotonic())
+        for worker in workers:
+            if worker.spec in overdue and worker.overdue_after is None:
+                worker.overdue_after = self._deadlines.limit(worker.spec.horizon)
+                worker.process.kill()
+
+    def _take(self, source: TrialSource, worker: _Worker, message: object) -> None:
         if isinstance(message, str):
             worker.name = message
-        elif isinstance(message, MetricPoint):
-            assert worker.spec is not None
+            return
+        assert worker.spec is not None  # the rest is about its trial
+        if isinstance(message, MetricPoint):
+            self._deadlines.progress(worker.spec, message.step, time.monotonic())
             source.record_point(worker.spec, message)
         else:
+            self._deadlines.end(worker.spec)
             worker.spec = None
             source.record(message)  # type: ignore[arg-type]  # all that a worker sends besides

@@ -1,4 +1,4 @@
-"""Trials on a Ray cluster, through Ray Tune; the only file that imports ray.
+"""Trials on a Ray cluster, through Ray Tune.
 
 Tune only executes. What is done and what is next is decided by the ``TrialSource``: Tune asks it
 through a searcher, and every point and result goes back to it through a callback in the driver's
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import tempfile
-from pathlib import Path
+import time
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+from prior_search.runner.ray_cluster import autoscales, joined
+
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C raises here, as elsewhere
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")  # the source hears of them
 
 import ray
 from ray import tune
@@ -29,6 +29,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from prior_search.errors import RequestError
+from prior_search.runner.deadline import Deadlines, overdue_result
 from prior_search.runner.source import TrialSource
 from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
@@ -36,6 +37,7 @@ from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 logger = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3  # of Tune's own loop, should it die while the source has work
+WATCH_SECONDS = 1.0  # between two looks at the deadlines
 
 
 class _TrialActor(tune.Trainable):
@@ -69,6 +71,8 @@ class _SourceSearcher(Searcher):
         super().__init__(metric="training_iteration", mode="max")
         self.source, self._settings, self._limit = source, settings, limit
         self.running: dict[str, TrialSpec] = {}
+        self.deadlines = Deadlines(settings.trial_seconds)
+        self.overdue: dict[str, float] = {}  # trials whose actors were ended, and their seconds
 
     def __getstate__(self) -> dict[str, Any]:
         """For Tune's snapshots, which are never read: without the source, which holds the log."""
@@ -88,9 +92,14 @@ class _SourceSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """A trial that ends without its result was lost with its worker."""
+        """A trial that ends without its result was lost with its worker, or had had its time."""
         spec = self.running.pop(trial_id, None)
-        if spec is not None:
+        if spec is None:
+            return
+        self.deadlines.end(spec)
+        if trial_id in self.overdue:
+            self.source.record(overdue_result(spec, self.overdue[trial_id]))
+        else:
             self.source.record(lost(spec, "the worker went away" if error else "stopped by Ray"))
 
     def save(self, checkpoint_path: str) -> None:
@@ -101,10 +110,11 @@ class _SourceSearcher(Searcher):
 
 
 class _Report(tune.Callback):
-    """Passes starts, points and results to the source as they arrive."""
+    """Passes starts, points and results to the source as they arrive, and keeps deadlines."""
 
     def __init__(self, searcher: _SourceSearcher) -> None:
         self._searcher = searcher
+        self._looked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
         """For Tune's snapshots, as in the searcher."""
@@ -114,6 +124,7 @@ class _Report(tune.Callback):
         spec = self._searcher.running.get(trial.trial_id)
         if spec is not None:
             self._searcher.source.record_start(spec, trial.trial_id)
+            self._searcher.deadlines.begin(spec, time.monotonic())
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: Any
@@ -123,9 +134,25 @@ class _Report(tune.Callback):
             return  # already counted as lost
         if "result" in result:
             del self._searcher.running[trial.trial_id]
+            self._searcher.deadlines.end(spec)
             self._searcher.source.record(TrialResult.from_dict(result["result"]))
         else:
-            self._searcher.source.record_point(spec, MetricPoint.from_dict(result["point"]))
+            point = MetricPoint.from_dict(result["point"])
+            self._searcher.deadlines.progress(spec, point.step, time.monotonic())
+            self._searcher.source.record_point(spec, point)
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **_: Any) -> None:
+        """End the actors of trials that have had their time; Tune then reports them as errors."""
+        now, searcher = time.monotonic(), self._searcher
+        if now - self._looked < WATCH_SECONDS:
+            return
+        self._looked = now
+        keys = {spec.key for spec in searcher.deadlines.overdue(now)}
+        for trial in trials if keys else ():
+            spec, actor = searcher.running.get(trial.trial_id), trial.temporary_state.ray_actor
+            if spec is not None and spec.key in keys and actor is not None:
+                searcher.overdue[trial.trial_id] = searcher.deadlines.limit(spec.horizon)
+                ray.kill(actor)
 
 
 class TuneExecutor:
@@ -159,10 +186,7 @@ class TuneExecutor:
             RequestError: the cluster cannot hold a single trial.
             RayError: Ray's loop died again and again.
         """
-        owns_ray = not ray.is_initialized()
-        if owns_ray:
-            _connect()
-        try:
+        with joined():
             share = self._share()
             for restart in range(MAX_RESTARTS + 1):
                 searcher = _SourceSearcher(source, self._settings, self._limit(share))
@@ -176,9 +200,6 @@ class TuneExecutor:
                     searcher.on_trial_complete(trial_id, error=True)
                 if source.is_finished:
                     return
-        finally:
-            if owns_ray:
-                ray.shutdown()
 
     def _share(self) -> dict[str, float]:
         """Resources of one trial, checked against what the cluster has or can grow to."""
@@ -189,7 +210,7 @@ class TuneExecutor:
             gpus = float(self._settings.num_workers) if has_gpu else 0.0
         share = {"cpu": self._cpus * self._settings.num_workers, "gpu": gpus}
         for name, wanted in (("CPU", share["cpu"]), ("GPU", gpus)):
-            if wanted > have.get(name, 0) and not _autoscales():
+            if wanted > have.get(name, 0) and not autoscales():
                 raise RequestError(
                     f"a trial needs {wanted:g} {name}, but the cluster has {have.get(name, 0):g}"
                 )
@@ -198,7 +219,7 @@ class TuneExecutor:
     def _limit(self, share: dict[str, float]) -> int:
         if self._max_concurrent is not None:
             return self._max_concurrent
-        if _autoscales():
+        if autoscales():
             return 1_000  # as many as the cluster grows to
         have = ray.cluster_resources()
         fits = [have.get(n.upper(), 0) // wanted for n, wanted in share.items() if wanted > 0]
@@ -220,41 +241,3 @@ class TuneExecutor:
                 ),
             )
             tuner.fit()
-
-
-def _autoscales() -> bool:
-    """Whether an autoscaler may add nodes to this cluster."""
-    return os.environ.get("PRIOR_SEARCH_AUTOSCALING") == "1"
-
-
-def _running_cluster() -> str | None:
-    """Address of the cluster to join: as RAY_ADDRESS says, or the live one of this machine."""
-    if "RAY_ADDRESS" in os.environ:
-        return os.environ["RAY_ADDRESS"]
-    note = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
-    if not note.exists():
-        return None
-    address = note.read_text().strip()
-    host, _, port = address.rpartition(":")
-    try:
-        # Ray waits two minutes for a head that was killed, as its note stays behind
-        socket.create_connection((host, int(port)), timeout=2.0).close()
-    except (OSError, ValueError):
-        return None
-    return address
-
-
-def _connect() -> None:
-    """Join the cluster of this machine if there is one, else start one on loopback."""
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    address = _running_cluster()
-    if address is not None:
-        ray.init(address=address, **quiet)
-        return
-    ray.init(
-        address="local",
-        num_cpus=len(os.sched_getaffinity(0)),
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        **quiet,
-    )

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ import torch
 
 from prior_search.data import ObjectTracks, open_tracks
 from prior_search.errors import TrialDivergedError, WorkerLostError
+from prior_search.redaction import redact
 from prior_search.runner.worker_group import GroupSettings, WorkerGroup
+from prior_search.synthetic import rehearse
 from prior_search.training import fit
 from prior_search.trial import MetricPoint, Status, TrialResult, TrialSpec
 
@@ -27,12 +30,14 @@ class WorkerSettings:
     """Where and how trials run; nothing here changes what they compute.
 
     Attributes:
-        data: object tracks: a path that every worker can read, or an s3:// address.
+        data: object tracks, or a rehearsal file: a path that every worker can read, or an s3://
+            address.
         trials_folder: holds a folder per training run, for checkpoints and models.
         device: ``auto``, ``cpu`` or ``cuda``.
         num_threads: torch threads of one process.
         num_workers: processes on this machine that share the batches of one trial.
         checkpoint_seconds: time between checkpoints.
+        trial_seconds: that an attempt may take; None derives them from the trials before it.
     """
 
     data: str
@@ -41,6 +46,7 @@ class WorkerSettings:
     num_threads: int = 1
     num_workers: int = 1
     checkpoint_seconds: float = 60.0
+    trial_seconds: float | None = None
 
 
 @functools.lru_cache(maxsize=2)
@@ -79,8 +85,9 @@ class TrialRun:
             return self._result("diverged", error=str(error))
         except WorkerLostError as error:
             return self._result("lost", error=str(error))
-        except Exception as error:  # whatever a trial raises is recorded, not lost
-            logger.exception("trial %s failed", self.spec.label)
+        except Exception as error:  # noqa: BLE001  whatever a trial raises is recorded
+            trace = redact("".join(traceback.format_exception(error)))
+            logger.error("trial %s failed: %s", self.spec.label, trace)
             text = " ".join(f"{type(error).__name__}: {error}".split())
             return self._result("failed", error=f"{self.spec.label}: {text}")
         if point is None:
@@ -92,6 +99,12 @@ class TrialRun:
         settings = self._settings
         torch.set_num_threads(settings.num_threads)
         path = Path(settings.trials_folder) / self.spec.label / "checkpoint.safetensors"
+        seconds = settings.checkpoint_seconds
+        if self.spec.task == "synthetic":
+            yield from rehearse(
+                self.spec, settings.data, checkpoint=path, checkpoint_seconds=seconds
+            )
+            return
         if settings.num_workers > 1:
             yield from self._on_several_workers(path)
             return
@@ -100,7 +113,7 @@ class TrialRun:
             _tracks(settings.data),
             device=settings.device,
             checkpoint=path,
-            checkpoint_seconds=settings.checkpoint_seconds,
+            checkpoint_seconds=seconds,
         )
 
     def _on_several_workers(self, checkpoint: Path) -> Iterator[MetricPoint]:
