@@ -2,12 +2,12 @@
 
     python benchmarks/load.py --trials 10000
 
-Writes the record of a finished study with so many trials, then measures in fresh states:
-resuming (``Study`` replays the log), the table of ``status``, the rows of ``trials.parquet``,
-and memory. Then a driver's time for one stage-1 trial (suggestion, start, four points, result,
-all in the log), from which the share follows that 64 concurrent one-second trials would take of
-it, and for one suggestion of the surrogate. Times are processor seconds where that is said:
-other processes of the machine do not count.
+Writes the record of a finished study with so many trials, then measures in fresh states: resuming
+(``Study`` replays the log), the rows of ``status``, ``trials.parquet``, and memory. Then a
+driver's time for one stage-1 trial (suggestion, start, four points, result, all in the log), from
+which the share follows that 64 concurrent one-second trials would take of it, and for one
+suggestion of the surrogate. Times are processor seconds where that is said: other processes of the
+machine do not count.
 """
 
 from __future__ import annotations
