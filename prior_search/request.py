@@ -179,7 +179,7 @@ class StudyRequest:
         bottlenecks = listed(data["bottlenecks"], "bottlenecks", where)
         for bottleneck in bottlenecks:
             choice("bottlenecks", bottleneck, BOTTLENECKS, where)
-        return cls(
+        request = cls(
             name=text(data["name"], "name", where),
             family=family,
             bottlenecks=tuple(bottlenecks),
@@ -192,6 +192,7 @@ class StudyRequest:
             settings=_settings(data["settings"], family, where),
             budget=_budget(data["budget"], where),
         )
+        return _searched(request, where)
 
     def differences(self, other: StudyRequest) -> list[str]:
         """``key: ours, theirs`` for every value in which two requests differ."""
@@ -228,7 +229,15 @@ def resolve(
         budget=_budget(space["budget"], where),
         **given,
     )
-    for bottleneck in bottlenecks:
+    return _searched(request, where)
+
+
+def _searched(request: StudyRequest, where: str) -> StudyRequest:
+    """The request, if there is something to search in it."""
+    names = request.bottlenecks
+    if not names or len(set(names)) < len(names):
+        raise RequestError(f"{where}: bottlenecks must be named, each once, got {list(names)}")
+    for bottleneck in names:
         if not any(bottleneck in r.only for r in request.ranges):
             raise RequestError(f"{where}: no weight is searched for bottleneck {bottleneck!r}")
     return request
