@@ -11,6 +11,7 @@ from typing import Any
 
 from prior_search.search.history import History, PastRun
 from prior_search.search.leaders import Leaders
+from prior_search.search.one_thread import one_thread
 from prior_search.search.plan import SearchPlan
 from prior_search.search.space import SearchSpace
 from prior_search.search.stages import Stages
@@ -104,6 +105,7 @@ class TwoStageOptimizer:
         """Whether a run at the long horizon has completed."""
         return bool(self.history.measured_long())
 
+    @one_thread()
     def recommend(self) -> Recommendation:
         """The lowest posterior mean among configurations measured at the long horizon.
 
@@ -192,6 +194,7 @@ class TwoStageOptimizer:
         if suggestion.role == "manual" and dict(suggestion.values) in self._queue:
             self._queue.remove(dict(suggestion.values))
 
+    @one_thread()
     def _next(self, pending: Sequence[Mapping[str, float]]) -> Suggestion | None:
         if self._queue:
             return self._stages.manual(self._queue[0])

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+CODE = """
+from prior_search.search import *
+space = SearchSpace(parameters=(Parameter(name="w", low=1e-5, high=0.1, scale="log"),))
+plan = SearchPlan(stage1_trials=5, stage2_trials=2, confirm_trials=0, num_anchors=0)
+optimizer = TwoStageOptimizer(space, plan, seed=0)
+while (suggestion := optimizer.ask()) is not None:
+    print(suggestion.as_dict())
+    value = (suggestion.point[0] - 0.3) ** 2
+    optimizer.tell(Observation(index=suggestion.index, value=value, status="completed"))
+"""
+
+
+def suggestions(threads: int) -> str:
+    """All suggestions of a small search in a process that starts with so many threads."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", "-c", CODE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_number_of_threads_changes_no_digit_of_a_suggestion() -> None:
+    one = suggestions(threads=1)
+    assert one.count("rng_key") == 7
+    assert one == suggestions(threads=2)
