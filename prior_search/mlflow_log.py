@@ -62,7 +62,8 @@ class MlflowMirror:
     def __init__(self, folder: Path, tracking_uri: str | None = None) -> None:
         self.folder = folder
         self.tracking_uri = tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
-        self._is_local = tracking_uri is None
+        # a server knows where its artifacts go; for a database MLflow takes the working directory
+        self._has_server = self.tracking_uri.startswith(("http://", "https://"))
         self._client: MlflowClient | None = None
         self._study = ""
         self._experiment = ""
@@ -113,7 +114,7 @@ class MlflowMirror:
         self._runs.clear()
         found = client.get_experiment_by_name(self._study)
         if found is None:
-            root = (self.folder / "mlartifacts").as_uri() if self._is_local else None
+            root = None if self._has_server else (self.folder / "mlartifacts").as_uri()
             self._experiment = client.create_experiment(self._study, artifact_location=root)
         else:
             self._experiment = found.experiment_id

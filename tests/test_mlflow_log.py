@@ -168,13 +168,15 @@ def test_a_thread_sends_everything_and_the_files_of_the_study(
     figures.mkdir(parents=True)
     for name in ("../index.html", "td-roles.png", "prior-roles.png", "td-roles.svg"):
         (figures / name).touch()
-    thread = MirrorThread(tmp_path)
+    store = f"sqlite:///{tmp_path / 'of_the_group.db'}"
+    thread = MirrorThread(tmp_path, store)
     for event in make_events(make_spec):
         thread.put(event)
     assert thread.close(timeout=60)
-    mirror = MlflowMirror(tmp_path)
+    mirror = MlflowMirror(tmp_path, store)
     runs = all_runs(mirror)
     assert len(runs) == 5
+    assert runs["search/td"].info.artifact_uri.startswith((tmp_path / "mlartifacts").as_uri())
     client, run = MlflowClient(mirror.tracking_uri), runs["search/td"].info.run_id
     assert [f.path for f in client.list_artifacts(run)] == ["report", "study.toml"]
     assert [f.path for f in client.list_artifacts(run, "report")] == [
