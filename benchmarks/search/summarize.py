@@ -27,6 +27,7 @@ Pair = tuple[str, int]  # surface, repetition
 Regrets = dict[str, dict[Pair, float]]  # method -> pair -> regret
 
 NUM_DRAWS = 2000
+MIN_REPETITIONS = 3  # of every surface, for an interval
 
 
 def kind_of(surface: str) -> str:
@@ -50,12 +51,17 @@ def shared(of: Mapping[str, Mapping[Pair, float]]) -> list[Pair]:
     return sorted(set.intersection(*(set(regrets) for regrets in of.values())))
 
 
-def median_interval(regrets: Mapping[Pair, float], seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the median; draws are made within each surface."""
+def median_interval(regrets: Mapping[Pair, float], seed: int = 0) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the median; draws are made within each surface.
+
+    None if a surface has fewer than ``MIN_REPETITIONS``.
+    """
     generator = np.random.default_rng(seed)
     groups = defaultdict(list)
     for (surface, _), regret in regrets.items():
         groups[surface].append(regret)
+    if min(map(len, groups.values())) < MIN_REPETITIONS:
+        return None
     draws = np.concatenate(
         [generator.choice(v, size=(NUM_DRAWS, len(v))) for v in map(np.array, groups.values())],
         axis=1,
@@ -102,12 +108,13 @@ def table(of: Regrets, seconds: Mapping[str, float], ours: str) -> str:
     for method in sorted(of, key=lambda m: float(np.median(list(of[m].values())))):
         regrets = of[method]
         values = np.array(list(regrets.values()))
-        low, high = median_interval(regrets)
+        interval = median_interval(regrets)
+        shown = "" if interval is None else f" [{interval[0]:.4f}, {interval[1]:.4f}]"
         both = sorted(set(of[ours]) & set(regrets))
         ratio = np.median([of[ours][p] for p in both]) / np.median([regrets[p] for p in both])
         last = ["", ""] if method == ours else [f"{ratio:.2f}", f"{p_values[method]:.1e}"]
         cells = [
-            method, str(len(values)), f"{np.median(values):.4f} [{low:.4f}, {high:.4f}]",
+            method, str(len(values)), f"{np.median(values):.4f}{shown}",
             f"{values.mean():.4f}", f"{ranks[method]:.2f}", *last, f"{seconds[method]:.1f}",
         ]  # fmt: skip
         rows.append(f"| {' | '.join(cells)} |")
@@ -137,8 +144,13 @@ def draw(lines: Sequence[Mapping[str, Any]], budgets: Sequence[float], path: Pat
     methods = list(dict.fromkeys(line["method"] for line in lines))
     for number, method in enumerate(methods):
         found = [(b, regrets_at(lines, b).get(method)) for b in budgets]
-        points = [(b, np.median(list(r.values())), *median_interval(r)) for b, r in found if r]
-        cost, median, low, high = np.array(points).T
+        cost, median, low, high = np.array(
+            [
+                (b, m := np.median(list(r.values())), *(median_interval(r) or (m, m)))
+                for b, r in found
+                if r
+            ]
+        ).T
         errors = np.clip([median - low, high - median], 0.0, None)
         shift = 0.12 * (number - len(methods) / 2)
         axes.errorbar(cost + shift, median, errors, marker="o", capsize=2, label=method,

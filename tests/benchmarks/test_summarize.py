@@ -29,3 +29,7 @@ def test_wilcoxon_matches_the_exact_tail_by_hand() -> None:
 def test_the_bootstrap_keeps_every_surface_in_its_share() -> None:
     constant = {("a", k): 1.0 for k in range(5)} | {("b", k): 3.0 for k in range(6)}
     assert median_interval(constant) == (3.0, 3.0)
+
+
+def test_there_is_no_interval_with_fewer_than_three_repetitions_of_a_surface() -> None:
+    assert median_interval({("a", k): 1.0 for k in range(5)} | {("b", 0): 1.0}) is None
