@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from prior_search.commands.places import same_command
+from prior_search.commands.places import interrupted
 from prior_search.data import is_remote, open_tracks
 from prior_search.data.conversion import BROKEN, Conversion, ConversionProgress
 from prior_search.data.conversion_plan import ConversionRequest, make_plan
@@ -61,9 +61,7 @@ def convert(options: argparse.Namespace) -> int:
         with _ConversionView(console) as view:
             manifest = conversion.run(options.workers or _cores(), view.show)
     except KeyboardInterrupt:
-        console.print("interrupted; finished shards are kept. Resume with:")
-        console.print(f"    {same_command()}", soft_wrap=True, markup=False, highlight=False)
-        return 130
+        return interrupted(console, "shards")
     _show_set(console, options.dest, manifest)
     return 0
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from prior_search.commands.places import check_writable, prepare_data, same_command
+from prior_search.commands.places import check_writable, interrupted, prepare_data
 from prior_search.data import open_tracks
 from prior_search.errors import RequestError
 from prior_search.evaluation import MEASURE, METRICS, Evaluation, reconstruct_all
@@ -57,8 +57,7 @@ def evaluate(options: argparse.Namespace) -> int:
     try:
         evaluations = _evaluate_all(console, requests, out / "evaluation.json", options.device)
     except KeyboardInterrupt:
-        console.print(f"interrupted; finished models are kept. Resume with:\n    {same_command()}")
-        return 130
+        return interrupted(console, "models")
     pictures = _draw(evaluations, out) + _draw_images(requests, out, options.device)
     if options.json:
         print((out / "evaluation.json").read_text(), end="")

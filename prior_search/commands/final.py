@@ -14,8 +14,8 @@ from prior_search.commands.places import (
     check_writable,
     default_storage,
     executor,
+    interrupted,
     prepare_data,
-    same_command,
     to_all,
 )
 from prior_search.environment import versions
@@ -134,8 +134,7 @@ def _train_final(
                 executor(options, data, folder / "trials", num_workers=workers).run(training)
         metrics = training.write_metrics()
     except KeyboardInterrupt:
-        console.print(f"interrupted; finished seeds are kept. Resume with:\n    {same_command()}")
-        return 130
+        return interrupted(console, "seeds")
     finally:
         training.close()
         mirror.close(timeout=MIRROR_SECONDS)

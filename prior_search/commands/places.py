@@ -162,3 +162,10 @@ def same_command() -> str:
     program = Path(sys.argv[0]).name
     start = "prior-search" if program == "prior-search" else f"python {sys.argv[0]}"
     return redact(f"{start} {shlex.join(sys.argv[1:])}")
+
+
+def interrupted(console: Console, kept: str) -> int:
+    """Say what is kept and how to go on, on one line that can be pasted; returns exit code 130."""
+    console.print(f"interrupted; finished {kept} are kept. Resume with:", highlight=False)
+    console.print(f"    {same_command()}", highlight=False, markup=False, soft_wrap=True)
+    return 130

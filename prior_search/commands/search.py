@@ -15,8 +15,8 @@ from prior_search.commands.places import (
     MIRROR_SECONDS,
     check_writable,
     executor,
+    interrupted,
     prepare_data,
-    same_command,
     to_all,
 )
 from prior_search.environment import versions, write_environment
@@ -172,8 +172,7 @@ def _run_study(
             draw_weights(study.events, folder / "report" / "weights.png")
         write_report(study, folder / "report")
     except KeyboardInterrupt:
-        console.print(f"interrupted; finished trials are kept. Resume with:\n    {same_command()}")
-        return 130
+        return interrupted(console, "trials")
     finally:
         study.close()
         mirror.close(timeout=MIRROR_SECONDS)
