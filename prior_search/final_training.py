@@ -79,8 +79,9 @@ class FinalTraining:
             weights=export.weights,
             settings=export.settings,
             horizon=steps,
-            # another stream than the search's, so that no seed of the search is trained again
-            seed=derive_seed(export.study_seed, "final", export.bottleneck, replicate),
+            # another stream than the search's, so that no seed of the search is trained again;
+            # the same for every bottleneck and configuration, so that replicates are pairs
+            seed=derive_seed(export.study_seed, "final", replicate),
         )
 
     def _open_log(self, listener_facts: Mapping[str, Any]) -> None:
