@@ -1,6 +1,7 @@
 """The two-stage search: numbers in, suggestions out; no cluster, no tracking, no trained model."""
 
 from prior_search.search.history import PastRun
+from prior_search.search.matched_control import over_arms
 from prior_search.search.plan import SearchPlan
 from prior_search.search.record import from_record, to_record
 from prior_search.search.space import Parameter, SearchSpace
@@ -17,5 +18,6 @@ __all__ = [
     "Suggestion",
     "TwoStageOptimizer",
     "from_record",
+    "over_arms",
     "to_record",
 ]
