@@ -25,6 +25,7 @@ from prior_search.toml_input import (
     listed,
     number,
     read_toml,
+    shown,
     text,
 )
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
@@ -91,7 +92,7 @@ class WeightRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much a search of one bottleneck may spend, in trials.
+    """How much a search may spend, in trials of each of its bottlenecks.
 
     Attributes:
         short_horizon: steps of a stage-1 trial as a share of the full horizon.
@@ -116,7 +117,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRequest:
-    """Everything that decides what a study does, but not where it runs."""
+    """Everything that decides what a study does, but not where it runs.
+
+    Attributes:
+        matched: the bottlenecks get common weights, from one search that minimizes their mean,
+            instead of a search each.
+    """
 
     name: str
     family: Family
@@ -129,9 +135,17 @@ class StudyRequest:
     ranges: tuple[WeightRange, ...]
     settings: Mapping[str, float]
     budget: Budget
+    matched: bool = False
+
+    @property
+    def searches(self) -> dict[str, tuple[Bottleneck, ...]]:
+        """The bottlenecks that every suggestion is trained with, by name of the search."""
+        if self.matched:
+            return {"control": self.bottlenecks}
+        return {bottleneck: (bottleneck,) for bottleneck in self.bottlenecks}
 
     def space(self, bottleneck: Bottleneck) -> SearchSpace:
-        """The weights that the search of one bottleneck tunes."""
+        """The weights of one bottleneck that are tuned."""
         chosen = [r.parameter() for r in self.ranges if bottleneck in r.only]
         return SearchSpace(parameters=tuple(chosen))
 
@@ -151,6 +165,7 @@ class StudyRequest:
             "steps": self.steps,
             "seed": self.seed,
             "data": self.data,
+            "matched": self.matched,
             "budget": dataclasses.asdict(self.budget),
             "settings": dict(self.settings),
             "weights": {
@@ -172,13 +187,17 @@ class StudyRequest:
         Raises:
             RequestError: the file is missing or damaged.
         """
-        data, where = read_toml(path), str(path)
+        data, where = {"matched": False} | read_toml(path), str(path)
         fields = [f.name for f in dataclasses.fields(cls) if f.name != "ranges"]
         check_keys(data, [*fields, "weights"], where)
         family = choice("family", data["family"], FAMILIES, where)
         bottlenecks = listed(data["bottlenecks"], "bottlenecks", where)
         for bottleneck in bottlenecks:
             choice("bottlenecks", bottleneck, BOTTLENECKS, where)
+        if not isinstance(data["matched"], bool):
+            raise RequestError(
+                f"{where}: matched must be true or false, got {shown(data['matched'])}"
+            )
         request = cls(
             name=text(data["name"], "name", where),
             family=family,
@@ -191,6 +210,7 @@ class StudyRequest:
             ranges=_ranges(data["weights"], family, where),
             settings=_settings(data["settings"], family, where),
             budget=_budget(data["budget"], where),
+            matched=data["matched"],
         )
         return _searched(request, where)
 
@@ -240,6 +260,11 @@ def _searched(request: StudyRequest, where: str) -> StudyRequest:
     for bottleneck in names:
         if not any(bottleneck in r.only for r in request.ranges):
             raise RequestError(f"{where}: no weight is searched for bottleneck {bottleneck!r}")
+    if request.matched and len({request.space(b).parameters for b in names}) > 1:
+        raise RequestError(
+            f"{where}: {' and '.join(names)} must search the same weights to get common ones, "
+            "but `only` names one of them without the other"
+        )
     return request
 
 

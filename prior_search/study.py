@@ -9,54 +9,26 @@ handed out again, one attempt later.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from prior_search.errors import RecordError, RequestError
 from prior_search.event_log import Event, EventLog, holds_study
 from prior_search.request import StudyRequest
-from prior_search.search import Observation, Recommendation, Suggestion, TwoStageOptimizer
-from prior_search.trial import Bottleneck, MetricPoint, TrialResult, TrialSpec
-from prior_search.weights import RegularizerWeights
+from prior_search.search import Recommendation, Suggestion, TwoStageOptimizer
+from prior_search.study_search import PastTraining, Run, StudySearch, derive_seed
+from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 logger = logging.getLogger(__name__)
 
 MAX_RETRIES: Mapping[str, int] = {"lost": 3, "failed": 1}  # machines, code
 
+__all__ = ["MAX_RETRIES", "PastTraining", "Study", "derive_seed"]
+
 RunKey = tuple[int, int]  # (trial, replicate): one training run, whatever the attempt
-
-
-def derive_seed(*parts: object) -> int:
-    """A 63-bit seed from names and numbers: the same parts give the same seed everywhere."""
-    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-@dataclass(slots=True)
-class _Search:
-    """One bottleneck's optimizer and what it has spent."""
-
-    bottleneck: Bottleneck
-    optimizer: TwoStageOptimizer
-    budget: float  # in steps
-    spent: float = 0.0
-    trial_numbers: dict[int, int] = field(default_factory=dict)  # the optimizer's -> the study's
-
-
-@dataclass(slots=True)
-class _Run:
-    """One training run on its way: its suggestion, its current attempt and its outcome."""
-
-    search: _Search
-    suggestion: Suggestion
-    spec: TrialSpec
-    losses: dict[str, int] = field(default_factory=lambda: {"lost": 0, "failed": 0})
-    outcome: TrialResult | None = None
 
 
 class Study:
@@ -85,12 +57,13 @@ class Study:
         self.request = StudyRequest.read(folder / "study.toml")
         self._log = EventLog(folder / "events.jsonl", read_only=read_only)
         self._listener = listener
-        self._searches = {b: self._new_search(b) for b in self.request.bottlenecks}
-        self._runs: dict[RunKey, _Run] = {}
+        self._searches = {name: StudySearch(self.request, name) for name in self.request.searches}
+        self._runs: dict[RunKey, Run] = {}
         self._waiting: deque[TrialSpec] = deque()
         self._running: dict[RunKey, TrialSpec] = {}
         self._next_trial = 0
         self._finished_searches: set[str] = set()
+        self._past: dict[tuple[object, ...], PastTraining] = {}
         for event in self._log.events:
             self._replay(event)
 
@@ -108,7 +81,7 @@ class Study:
                 if log.events:
                     raise RequestError(f"another process has just made the study in {folder}")
                 data = request.as_dict()
-                data |= {"study": request.name, "searches": list(request.bottlenecks), **facts}
+                data |= {"study": request.name, "searches": list(request.searches), **facts}
                 log.append("study_created", data)
         except OSError as error:
             raise RequestError(f"cannot write the study to {folder}: {error}") from error
@@ -119,19 +92,27 @@ class Study:
         """Record a driver's start and take up again the runs that the last driver left behind."""
         self._append("driver_started", facts)
         for key, spec in list(self._running.items()):
-            del self._running[key]
-            self._retry(self._runs[key], "driver ended", spec)
+            if not self._reuse(self._runs[key]):
+                del self._running[key]
+                self._retry(self._runs[key], "driver ended", spec)
+        for search in self._searches.values():
+            for runs in list(search.runs.values()):
+                self._hand_out(search, runs[0].suggestion)  # arms that the driver came not to
+
+    def reuse(self, trainings: Iterable[PastTraining]) -> None:
+        """Take over these results for trials to come that would train exactly the same.
+
+        To be called before ``begin``. The caller answers for equal data.
+        """
+        for training in trainings:
+            if training.result.status in ("completed", "diverged"):
+                self._past[training.spec.training] = training
 
     def next_trial(self) -> TrialSpec | None:
         """The next attempt to run; None while every search waits for results or is done."""
-        if self._waiting:
-            return self._waiting.popleft()
-        order = sorted(self._searches.values(), key=lambda s: s.spent / s.budget)
-        for search in order:
-            suggestion = search.optimizer.ask()
-            if suggestion is not None:
-                return self._hand_out(search, suggestion)
-        return None
+        while not self._waiting and self._suggest():
+            pass  # all arms of a suggestion may be known already
+        return self._waiting.popleft() if self._waiting else None
 
     def record_start(self, spec: TrialSpec, worker: str) -> None:
         """An attempt has begun."""
@@ -155,7 +136,7 @@ class Study:
         if run is None or result.attempt > run.spec.attempt:
             raise RecordError(f"a result for attempt {result.key}, which was never handed out")
         kind = "trial_ended" if run.outcome is None else "late_result"
-        event = self._append(kind, {"search": run.search.bottleneck, "result": result.as_dict()})
+        event = self._append(kind, {"search": run.search.name, "result": result.as_dict()})
         if kind == "trial_ended":
             self._take(run, TrialResult.from_dict(event["result"]), retry=True)
 
@@ -175,9 +156,9 @@ class Study:
         """All events, oldest first."""
         return self._log.events
 
-    def recommend(self, bottleneck: str) -> Recommendation:
-        """The optimizer's recommendation; ``.trial`` is the study's trial number."""
-        search = self._searches[bottleneck]  # type: ignore[index]
+    def recommend(self, name: str) -> Recommendation:
+        """A search's recommendation; ``.trial`` is the study's trial number of the first arm."""
+        search = self._searches[name]
         recommendation = search.optimizer.recommend()
         trial = search.trial_numbers[recommendation.trial]
         return dataclasses.replace(recommendation, trial=trial)
@@ -197,9 +178,9 @@ class Study:
             self._append("study_finished", {})
         return recommendations
 
-    def optimizer(self, bottleneck: str) -> TwoStageOptimizer:
+    def optimizer(self, name: str) -> TwoStageOptimizer:
         """The optimizer of one search, for diagnostics."""
-        return self._searches[bottleneck].optimizer  # type: ignore[index]
+        return self._searches[name].optimizer
 
     def close(self) -> None:
         """Release the log."""
@@ -207,56 +188,53 @@ class Study:
 
     # --- inside
 
-    def _new_search(self, bottleneck: Bottleneck) -> _Search:
-        request, plan = self.request, self.request.budget.plan()
-        seed = derive_seed(request.seed, "search", bottleneck)
-        budget = plan.stage1_trials * request.horizon("short")
-        budget += (plan.stage2_trials + plan.confirm_trials) * request.horizon("long")
-        optimizer = TwoStageOptimizer(request.space(bottleneck), plan, seed)
-        return _Search(bottleneck=bottleneck, optimizer=optimizer, budget=budget)
-
     def _append(self, kind: str, data: Mapping[str, Any]) -> Event:
         event = self._log.append(kind, data)
         if self._listener is not None:
             self._listener(event)
         return event
 
-    def _hand_out(self, search: _Search, suggestion: Suggestion) -> TrialSpec:
-        trial = search.trial_numbers.get(suggestion.trial, self._next_trial)
-        request = self.request
-        spec = TrialSpec(
-            study=request.name,
-            search=search.bottleneck,
-            trial=trial,
-            replicate=suggestion.replicate,
-            stage=suggestion.stage,
-            role=suggestion.role,
-            task=request.task,
-            bottleneck=search.bottleneck,
-            family=request.family,
-            preset=request.preset,
-            weights=RegularizerWeights.from_mapping(suggestion.values),
-            settings=request.settings,
-            horizon=request.horizon(suggestion.horizon),
-            seed=derive_seed(
-                request.seed, search.bottleneck, suggestion.trial, suggestion.replicate
-            ),
+    def _suggest(self) -> bool:
+        """Hand out a suggestion of the search that has spent least; False: there is none."""
+        for search in sorted(self._searches.values(), key=lambda s: s.spent / s.budget):
+            suggestion = search.optimizer.ask()
+            if suggestion is not None:
+                self._hand_out(search, suggestion)
+                return True
+        return False
+
+    def _hand_out(self, search: StudySearch, suggestion: Suggestion) -> None:
+        """Record all arms of a suggestion that the log does not have, and let them wait."""
+        for spec in search.missing_arms(suggestion, self._next_trial):
+            data: dict[str, Any] = {"search": search.name, "trial": spec.trial}
+            data |= {"replicate": spec.replicate}
+            data |= {"suggestion": suggestion.as_dict(), "spec": spec.as_dict()}
+            self._append("trial_suggested", data)
+            run = search.add(suggestion, spec)
+            self._add(run)
+            if not self._reuse(run):
+                self._waiting.append(spec)
+
+    def _add(self, run: Run) -> None:
+        self._next_trial = max(self._next_trial, run.search.first_trial(run) + run.search.width)
+        self._runs[run.spec.key[:2]] = run
+        self._running[run.spec.key[:2]] = run.spec
+
+    def _reuse(self, run: Run) -> bool:
+        """Record what is known of a training instead of doing it again; False if nothing is."""
+        past = self._past.get(run.spec.training)
+        if past is None:
+            return False
+        trial, replicate, attempt = run.spec.key
+        result = dataclasses.replace(
+            past.result, trial=trial, replicate=replicate, attempt=attempt, wall_seconds=0.0
         )
-        data: dict[str, Any] = {"search": search.bottleneck, "trial": trial}
-        data |= {"replicate": spec.replicate}
-        data |= {"suggestion": suggestion.as_dict(), "spec": spec.as_dict()}
-        self._append("trial_suggested", data)
-        self._add(search, suggestion, spec)
-        return spec
+        data = {"search": run.search.name, "result": result.as_dict(), "reused": past.source}
+        self._append("trial_ended", data)
+        self._take(run, result, retry=True)
+        return True
 
-    def _add(self, search: _Search, suggestion: Suggestion, spec: TrialSpec) -> None:
-        search.trial_numbers[suggestion.trial] = spec.trial
-        search.spent += spec.horizon
-        self._next_trial = max(self._next_trial, spec.trial + 1)
-        self._runs[spec.key[:2]] = _Run(search=search, suggestion=suggestion, spec=spec)
-        self._running[spec.key[:2]] = spec
-
-    def _take(self, run: _Run, result: TrialResult, *, retry: bool) -> None:
+    def _take(self, run: Run, result: TrialResult, *, retry: bool) -> None:
         """Let a recorded result change the state; ``retry`` is off in a replay."""
         key = result.key[:2]
         if result.status == "stopped":
@@ -275,12 +253,9 @@ class Study:
         run.outcome = result
         self._running.pop(key, None)
         self._waiting = deque(spec for spec in self._waiting if spec.key[:2] != key)
-        told = result.status if result.status in ("completed", "diverged") else "failed"
-        run.search.optimizer.tell(
-            Observation(index=run.suggestion.index, value=result.objective, status=told)
-        )
+        run.search.tell(run.suggestion.index)
 
-    def _retry(self, run: _Run, reason: str, spec: TrialSpec) -> None:
+    def _retry(self, run: Run, reason: str, spec: TrialSpec) -> None:
         again = spec.retry()
         data = {"search": again.search, "spec": again.as_dict(), "reason": reason}
         self._append("trial_retried", data)
@@ -293,8 +268,9 @@ class Study:
         if kind == "trial_suggested":
             search = self._searches[event["search"]]
             suggestion = Suggestion.from_dict(event["suggestion"])
-            search.optimizer.adopt(suggestion)
-            self._add(search, suggestion, TrialSpec.from_dict(event["spec"]))
+            if suggestion.index not in search.runs:  # its first arm
+                search.optimizer.adopt(suggestion)
+            self._add(search.add(suggestion, TrialSpec.from_dict(event["spec"])))
         elif kind == "trial_retried":
             spec = TrialSpec.from_dict(event["spec"])
             self._runs[spec.key[:2]].spec = spec

@@ -89,6 +89,19 @@ class TrialSpec:
         return f"t{self.trial:04d}" + (f"-r{self.replicate}" if self.replicate else "")
 
     @property
+    def arm_name(self) -> str:
+        """``td``, or ``control/td`` for an arm of a search over several bottlenecks."""
+        is_alone = self.search == self.bottleneck
+        return self.search if is_alone else f"{self.search}/{self.bottleneck}"
+
+    @property
+    def training(self) -> tuple[object, ...]:
+        """What is trained, whoever asks for it: equal ones come out equal, on equal data."""
+        constants = tuple(sorted(self.settings.items()))
+        what = (self.task, self.family, self.bottleneck, self.preset)
+        return (*what, self.weights, constants, self.horizon, self.seed)
+
+    @property
     def key(self) -> tuple[int, int, int]:
         """(trial, replicate, attempt): unique in a study."""
         return (self.trial, self.replicate, self.attempt)

@@ -100,10 +100,22 @@ def test_a_study_spends_its_plan_on_every_search(tmp_path: Path) -> None:
         assert [s.stage for s in own] == ["stage1"] * 4 + ["stage2"] * 3 + ["confirm"]
         assert [s.horizon for s in own] == [25] * 4 + [100] * 4
     assert len({row.spec.label for row in rows}) == len(rows) == 16
-    assert len({row.spec.seed for row in rows}) == 16
+    seeds = {b: [row.spec.seed for row in rows if row.spec.search == b] for b in ("prior", "td")}
+    assert len(set(seeds["td"])) == 8
+    assert (
+        seeds["prior"][:7] == seeds["td"][:7]
+    )  # paired; each confirms a configuration of its own
     assert all(
         (row.spec.weights.prediction_weight > 0) == (row.spec.search == "prior") for row in rows
     )
+
+
+def test_bottlenecks_with_the_same_weights_start_from_the_same_points(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s", bottlenecks=("td", "itd"))
+    first = [spec for _ in range(8) if (spec := study.next_trial()) is not None]
+    points = {b: [s.weights for s in first if s.bottleneck == b] for b in ("td", "itd")}
+    assert points["td"] == points["itd"]
+    assert len(set(points["td"])) == 4
 
 
 def test_searches_progress_together(tmp_path: Path) -> None:

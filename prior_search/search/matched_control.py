@@ -34,6 +34,6 @@ def over_arms(arms: Sequence[Observation]) -> Observation:
         raise ValueError(f"arms must be of one suggestion, got those of {indices}")
     for status in ("diverged", "failed"):
         if any(arm.status == status for arm in arms):
-            return Observation(index=indices[0], value=None, status=status)  # type: ignore[arg-type]  # as listed
+            return Observation(index=indices[0], value=None, status=status)
     values = [arm.value for arm in arms if arm.value is not None]
     return Observation(index=indices[0], value=math.fsum(values) / len(arms), status="completed")

@@ -1,0 +1,254 @@
+"""A study whose suggestions are trained once per arm."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prior_search.errors import RequestError
+from prior_search.event_log import read_events
+from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.study import PastTraining, Study
+from prior_search.trial import TrialResult, TrialSpec
+
+FACTS = {"versions": {"python": "3"}, "data_fingerprint": "abc"}
+BEST = {"prior": -3.0, "itd": -3.5, "td": -2.5}  # log10 of the best weight of each bottleneck
+OPENED: list[Study] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_studies() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def make_request(*, matched: bool = True) -> StudyRequest:
+    everywhere = ("prior", "td", "itd")
+    return StudyRequest(
+        name="control" if matched else "tuned",
+        family="gaussian",
+        bottlenecks=("itd", "td"),
+        task="contrastive",
+        preset="tiny",
+        steps=100,
+        seed=0,
+        data="embedded",
+        ranges=(WeightRange(name="kl_weight", low=1e-5, high=0.1, scale="log", only=everywhere),),
+        settings={"kappa": 0.5},
+        budget=Budget(
+            stage1_trials=4, stage2_trials=3, confirm_trials=1, anchors=1, short_horizon=0.25
+        ),
+        matched=matched,
+    )
+
+
+def open_study(folder: Path) -> Study:
+    OPENED.append(Study(folder))
+    return OPENED[-1]
+
+
+def make_study(folder: Path, *, matched: bool = True) -> Study:
+    Study.create(folder, make_request(matched=matched), FACTS)
+    return open_study(folder)
+
+
+def value_of(spec: TrialSpec) -> float:
+    """Of what is trained alone."""
+    x = math.log10(spec.weights.kl_weight) - BEST[spec.bottleneck]
+    return 4 + 0.3 * x * x + (1 if spec.horizon < 100 else 0) + (spec.seed % 100) / 1000
+
+
+def outcome(spec: TrialSpec, status: Any = "completed") -> TrialResult:
+    return TrialResult(
+        trial=spec.trial,
+        replicate=spec.replicate,
+        attempt=spec.attempt,
+        status=status,
+        objective=value_of(spec) if status == "completed" else None,
+        wall_seconds=2.0,
+    )
+
+
+def finish(study: Study) -> list[TrialSpec]:
+    """Run to the end, one at a time; what was trained."""
+    trained = []
+    while not study.is_finished:
+        spec = study.next_trial()
+        assert spec is not None
+        study.record_start(spec, "worker")
+        study.record(outcome(spec))
+        trained.append(spec)
+    return trained
+
+
+def of_kind(study: Study, kind: str) -> list[dict[str, Any]]:
+    return [event for event in study.events if event["event"] == kind]
+
+
+def trainings(study: Study) -> list[PastTraining]:
+    specs = {e["trial"]: TrialSpec.from_dict(e["spec"]) for e in of_kind(study, "trial_suggested")
+             if e["replicate"] == 0}  # fmt: skip
+    results = [TrialResult.from_dict(e["result"]) for e in of_kind(study, "trial_ended")]
+    return [
+        PastTraining(spec=specs[r.trial], result=r, source=f"tuned t{r.trial:04d}")
+        for r in results
+        if r.replicate == 0
+    ]
+
+
+def test_every_suggestion_is_trained_once_per_arm_with_one_seed(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    trained = finish(study)
+    assert len(trained) == 16
+    for itd, td in zip(trained[::2], trained[1::2], strict=True):
+        assert (itd.bottleneck, td.bottleneck) == ("itd", "td")
+        assert (itd.weights, itd.seed, itd.horizon) == (td.weights, td.seed, td.horizon)
+        assert (itd.trial + 1, itd.replicate) == (td.trial, td.replicate)
+        assert (itd.search, td.arm_name) == ("control", "control/td")
+    assert len({spec.label for spec in trained}) == 16
+
+
+def test_the_optimizer_is_told_the_mean_over_the_arms(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    itd, td = study.next_trial(), study.next_trial()
+    assert itd is not None
+    assert td is not None
+    study.record(outcome(td))
+    assert not study.optimizer("control").history.observations  # half of it is no outcome
+    study.record(outcome(itd))
+    told = study.optimizer("control").history.observations[0]
+    assert told.value == pytest.approx((value_of(itd) + value_of(td)) / 2, rel=1e-15)
+
+
+@pytest.mark.parametrize(("status", "attempts"), [("diverged", 1), ("failed", 2), ("lost", 4)])
+def test_an_arm_without_a_value_counts_for_the_suggestion(
+    tmp_path: Path, status: str, attempts: int
+) -> None:
+    study = make_study(tmp_path / "s")
+    bad, good = study.next_trial(), study.next_trial()
+    assert bad is not None
+    assert good is not None
+    study.record(outcome(good))
+    for attempt in range(attempts):
+        assert bad is not None
+        assert (bad.trial, bad.attempt) == (0, attempt)
+        study.record(outcome(bad, status))
+        bad = study.next_trial()
+    told = study.optimizer("control").history.observations[0]
+    assert told.status == ("diverged" if status == "diverged" else "failed")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The log of a control that was never interrupted, by line."""
+    folder = tmp_path_factory.mktemp("whole") / "s"
+    study = make_study(folder)
+    finish(study)
+    study.close()
+    return (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("cut", [2, 3, 4, 5, 6, 7, 29, 31, 44])
+def test_a_driver_killed_between_the_arms_loses_nothing(
+    tmp_path: Path, whole: list[bytes], cut: int
+) -> None:
+    folder = tmp_path / "s"
+    Study.create(folder, make_request(), FACTS)
+    (folder / "events.jsonl").write_bytes(b"".join(whole[:cut]) + whole[cut][:7])
+    study = open_study(folder)
+    study.begin(FACTS)
+    finish(study)
+    suggested = [(e["trial"], e["suggestion"]) for e in of_kind(study, "trial_suggested")]
+    (tmp_path / "whole.jsonl").write_bytes(b"".join(whole))
+    assert suggested == [
+        (e["trial"], e["suggestion"])
+        for e in read_events(tmp_path / "whole.jsonl")
+        if e["event"] == "trial_suggested"
+    ]
+    runs = Counter((e["result"]["trial"], e["result"]["replicate"])
+                   for e in of_kind(study, "trial_ended"))  # fmt: skip
+    assert len(runs) == 16
+    assert set(runs.values()) == {1}
+
+
+def test_a_control_is_read_back_with_its_arms_and_recommends_the_middle(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    finish(study)
+    found = study.finish()["control"]
+    study.close()
+    again = open_study(tmp_path / "s")
+    assert again.is_finished
+    assert again.finish() == {"control": found}
+    assert found is not None
+    assert found.trial % 2 == 0  # the first arm's
+    assert -3.8 < math.log10(found.values["kl_weight"]) < -2.2
+
+
+def test_stage_one_of_both_searches_is_taken_over_and_nothing_else_changes(
+    tmp_path: Path,
+) -> None:
+    tuned = make_study(tmp_path / "tuned", matched=False)
+    finish(tuned)
+    alone = make_study(tmp_path / "alone")
+    finish(alone)
+    study = make_study(tmp_path / "s")
+    study.reuse(trainings(tuned))
+    study.begin(FACTS)
+    trained = finish(study)
+    assert not [spec for spec in trained if spec.stage == "stage1"]
+    reused = [e for e in of_kind(study, "trial_ended") if "reused" in e]
+    assert [e["result"]["trial"] for e in reused][:8] == list(range(8))
+    assert all(e["result"]["wall_seconds"] == 0 for e in reused)
+    sources = [p.source for p in trainings(tuned) if p.spec.stage == "stage1"]
+    assert {e["reused"] for e in reused} >= set(sources)
+    suggested = [e["suggestion"] for e in of_kind(study, "trial_suggested")]
+    assert suggested == [e["suggestion"] for e in of_kind(alone, "trial_suggested")]
+
+
+def test_a_training_that_differs_in_anything_is_not_taken_over(tmp_path: Path) -> None:
+    tuned = make_study(tmp_path / "tuned", matched=False)
+    finish(tuned)
+    study = make_study(tmp_path / "s")
+    changed = {"horizon": 26, "seed": 1, "settings": {"kappa": 1.0}, "preset": "small",
+               "family": "ema_vq", "task": "reconstruction"}  # fmt: skip
+    for name, value in changed.items():
+        study.reuse(
+            PastTraining(
+                spec=TrialSpec.from_dict(past.spec.as_dict() | {name: value}),
+                result=past.result,
+                source=past.source,
+            )
+            for past in trainings(tuned)
+        )
+    study.begin(FACTS)
+    assert study.next_trial() is not None
+    assert not of_kind(study, "trial_ended")
+
+
+def test_a_failed_training_is_no_result_to_take_over(tmp_path: Path) -> None:
+    tuned = make_study(tmp_path / "tuned", matched=False)
+    while (spec := tuned.next_trial()) is not None:
+        tuned.record(outcome(spec, "failed"))
+    study = make_study(tmp_path / "s")
+    study.reuse(trainings(tuned))
+    study.begin(FACTS)
+    assert study.next_trial() is not None
+
+
+def test_the_request_says_whether_it_is_matched_and_older_ones_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    for matched in (True, False):
+        request = make_request(matched=matched)
+        request.write(path)
+        assert StudyRequest.read(path) == request
+    path.write_text(path.read_text().replace("matched = false\n", ""))
+    assert not StudyRequest.read(path).matched
+    path.write_text("matched = 1\n" + path.read_text())
+    with pytest.raises(RequestError, match="matched must be true or false, got 1"):
+        StudyRequest.read(path)
