@@ -196,7 +196,9 @@ class MlflowMirror:
             tags = {f"prior_search.{name}": str(getattr(spec, name)) for name in names}
             tags["prior_search.level"] = "replicate" if spec.replicate else "trial"
             parent = parent if parent in self._runs else f"search/{spec.search}"
-            self._create(key, spec.label, event["time"], tags, parent)
+            is_arm = spec.search != spec.bottleneck
+            name = f"{spec.label}-{spec.bottleneck}" if is_arm else spec.label
+            self._create(key, name, event["time"], tags, parent)
         params = {n: v for n, v in spec.weights.as_dict().items() if v > 0} | dict(spec.settings)
         self._log(
             key,
@@ -221,6 +223,8 @@ class MlflowMirror:
         result = event["result"]
         key = _run_key([result["trial"], result["replicate"]])
         tags = {"prior_search.state": result["status"]}
+        if "reused" in event:
+            tags["prior_search.reused"] = event["reused"]
         if result["error"]:
             tags["prior_search.error"] = result["error"][:5000]
         metrics = {"wall_seconds": result["wall_seconds"]}

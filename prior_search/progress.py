@@ -77,7 +77,7 @@ class ProgressView:
                 spec = TrialSpec.from_dict(event["spec"])
                 self._specs[spec.key[:2]] = spec
                 if spec.attempt:
-                    return f"{spec.search:5s} {spec.label} again: {event['reason']}"
+                    return f"{spec.arm_name:5s} {spec.label} again: {event['reason']}"
             case "trial_started":
                 self._running[_run_key(event["key"])] = ""
             case "metric_point":
@@ -95,23 +95,24 @@ class ProgressView:
         value = result["objective"]
         self._ended.append((spec, result["status"], value))
         if value is not None and spec.stage != "stage1":
-            best = self._best.get(spec.search)
+            best = self._best.get(spec.arm_name)
             if best is None or value < best[0]:
-                self._best[spec.search] = (value, spec)
+                self._best[spec.arm_name] = (value, spec)
         shown = "" if value is None else f"  {OBJECTIVES[spec.task]} {value:.4f}"
         error = f"  {result['error']}" if result["error"] else ""
+        counted = f"[{len(self._ended)}/{self._total}]"
         return (
-            f"[{len(self._ended)}/{self._total}] {spec.search:5s} {spec.label} {result['status']}"
+            f"{counted} {spec.arm_name:5s} {spec.label} {result['status']}"
             f"  {spec.stage} {spec.role}{shown}  {format_weights(spec.weights.as_dict())}"
-            f"  {result['wall_seconds']:.0f}s{self._best_text(spec.search)}{error}"
+            f"  {result['wall_seconds']:.0f}s{self._best_text(spec.arm_name)}{error}"
         )
 
     def _objective(self) -> str:
         """What the study minimizes; all its trials have one task."""
         return next((OBJECTIVES[s.task] for s in self._specs.values()), "objective")
 
-    def _best_text(self, search: str) -> str:
-        best = self._best.get(search)
+    def _best_text(self, arm: str) -> str:
+        best = self._best.get(arm)
         return "" if best is None else f"  best measured {best[0]:.4f} ({best[1].label})"
 
     def _render(self) -> Group:
@@ -133,7 +134,7 @@ class ProgressView:
     @staticmethod
     def _add_row(table: Table, spec: TrialSpec, state: str, value: str) -> None:
         weights = format_weights(spec.weights.as_dict())
-        table.add_row(spec.search, spec.label, spec.stage, spec.role, state, value, weights)
+        table.add_row(spec.arm_name, spec.label, spec.stage, spec.role, state, value, weights)
 
 
 def _run_key(key: list[int]) -> tuple[int, int]:

@@ -12,6 +12,14 @@ import pytest
 
 from prior_search.errors import RequestError
 from prior_search.event_log import read_events
+from prior_search.report import (
+    by_suggestion,
+    draw_weights,
+    export_best,
+    read_export,
+    trial_rows,
+    write_report,
+)
 from prior_search.request import Budget, StudyRequest, WeightRange
 from prior_search.study import PastTraining, Study
 from prior_search.trial import TrialResult, TrialSpec
@@ -252,3 +260,50 @@ def test_the_request_says_whether_it_is_matched_and_older_ones_are_not(tmp_path:
     path.write_text("matched = 1\n" + path.read_text())
     with pytest.raises(RequestError, match="matched must be true or false, got 1"):
         StudyRequest.read(path)
+
+
+def test_both_arms_are_exported_with_the_common_weights(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    finish(study)
+    best = study.recommend("control")
+    paths = export_best(study, tmp_path / "best")
+    assert [path.name for path in paths] == ["itd.toml", "td.toml"]
+    itd, td = map(read_export, paths)
+    assert (itd.bottleneck, td.bottleneck) == ("itd", "td")
+    assert itd.weights == td.weights
+    assert itd.weights.kl_weight == best.values["kl_weight"]
+    assert (itd.trial, td.trial) == (best.trial, best.trial + 1)
+    assert itd.seeds_used == td.seeds_used
+    for export in (itd, td):
+        rows = [row for row in trial_rows(study.events) if row.spec.trial == export.trial]
+        assert export.evidence["measured"] == [row.objective for row in rows]
+        assert {row.spec.bottleneck for row in rows} == {export.bottleneck}
+
+
+def test_a_row_by_suggestion_has_what_the_optimizer_was_told(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    first, second = study.next_trial(), study.next_trial()
+    assert first is not None
+    assert second is not None
+    study.record(outcome(first))
+    (half,) = by_suggestion(trial_rows(study.events))
+    assert (half.state, half.objective) == ("pending", None)
+    study.record(outcome(second, "diverged"))
+    (row,) = by_suggestion(trial_rows(study.events))
+    assert (row.state, row.objective, row.wall_seconds) == ("diverged", None, 4.0)
+    finish(study)
+    told = study.optimizer("control").history.observations
+    rows = by_suggestion(trial_rows(study.events))
+    assert [row.objective for row in rows] == [told[k].value for k in range(8)]
+    assert {row.spec.bottleneck for row in rows} == {"itd"}
+
+
+def test_the_report_shows_one_search_and_the_runs_of_both_arms(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s")
+    finish(study)
+    study.finish()
+    page = write_report(study, tmp_path / "report").read_text()
+    assert 'id="search-control"' in page
+    assert page.count("<td>control/itd</td>") == page.count("<td>control/td</td>") == 8
+    draw_weights(study.events, tmp_path / "weights.svg")
+    assert (tmp_path / "weights.svg").read_text().count("<!-- kl_weight -->") == 1

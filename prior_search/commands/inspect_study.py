@@ -17,7 +17,7 @@ from prior_search.event_log import read_events
 from prior_search.mlflow_log import MlflowMirror, ui_command
 from prior_search.progress import format_weights
 from prior_search.redaction import redact
-from prior_search.report import export_best, trial_rows
+from prior_search.report import by_suggestion, export_best, trial_rows
 from prior_search.request import StudyRequest
 from prior_search.study import Study
 from prior_search.toml_input import choice
@@ -26,14 +26,14 @@ from prior_search.trial import OBJECTIVES
 
 def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
     """Print the recommendations that the log holds; False if there is none."""
-    rows = trial_rows(events)
+    rows = by_suggestion(trial_rows(events))
     objective = OBJECTIVES[rows[0].spec.task] if rows else "objective"
     table = Table(
         title=f"recommended weights: lowest posterior mean of the {objective} "
         "at the full horizon, among configurations trained there",
         title_justify="left",
     )
-    for column in ("bottleneck", "trial", "posterior mean ± sd", "measured", "weights"):
+    for column in ("search", "trial", "posterior mean ± sd", "measured", "weights"):
         table.add_column(column, overflow="fold")
     found = False
     for event in events:
@@ -64,10 +64,11 @@ def status(options: argparse.Namespace) -> int:
     request = StudyRequest.read(folder / "study.toml")
     budget = request.budget
     planned = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
-    for bottleneck in request.bottlenecks:
-        states = Counter(row.state for row in rows if row.spec.search == bottleneck)
+    for search, arms in request.searches.items():
+        states = Counter(row.state for row in rows if row.spec.search == search)
         shown = ", ".join(f"{count} {state}" for state, count in states.items()) or "none yet"
-        console.print(f"{bottleneck}: {sum(states.values())} of {planned} runs suggested; {shown}")
+        total = planned * len(arms)
+        console.print(f"{search}: {sum(states.values())} of {total} runs suggested; {shown}")
     table = Table()
     for column in (
         "run",
@@ -89,7 +90,7 @@ def status(options: argparse.Namespace) -> int:
         )
         table.add_row(
             row.spec.label,
-            row.spec.search,
+            row.spec.arm_name,
             row.spec.stage,
             row.spec.role,
             row.state,
@@ -111,11 +112,11 @@ def best(options: argparse.Namespace) -> int:
     try:
         console = Console()
         events = [e for e in study.events if e["event"] != "search_finished"]
-        for bottleneck in study.request.bottlenecks:
-            if study.optimizer(bottleneck).has_recommendation:
-                found = study.recommend(bottleneck).as_dict()
+        for search in study.request.searches:
+            if study.optimizer(search).has_recommendation:
+                found = study.recommend(search).as_dict()
                 events.append(
-                    {"event": "search_finished", "search": bottleneck, "recommendation": found}
+                    {"event": "search_finished", "search": search, "recommendation": found}
                 )
         if not best_table(console, events):
             console.print("no trial at the full horizon has succeeded yet")

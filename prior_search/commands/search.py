@@ -166,7 +166,7 @@ def _run_study(
             view.clear()
         study.finish()
         write_parquet(study.events, folder / "trials.parquet")
-        if any(study.optimizer(b).has_recommendation for b in study.request.bottlenecks):
+        if any(study.optimizer(s).has_recommendation for s in study.request.searches):
             export_best(study, folder / "best")
             (folder / "report").mkdir(exist_ok=True)
             draw_weights(study.events, folder / "report" / "weights.png")

@@ -8,11 +8,12 @@ from prior_search.report.evaluation_figures import (
 from prior_search.report.export import Export, export_best, read_export
 from prior_search.report.figures import draw_weights
 from prior_search.report.reconstruction_figures import draw_reconstructions
-from prior_search.report.tables import TrialRow, trial_rows, write_parquet
+from prior_search.report.tables import TrialRow, by_suggestion, trial_rows, write_parquet
 
 __all__ = [
     "Export",
     "TrialRow",
+    "by_suggestion",
     "draw_accuracy_by_budget",
     "draw_accuracy_by_information",
     "draw_reconstructions",

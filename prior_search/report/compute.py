@@ -40,7 +40,7 @@ class EqualTuning:
 
 
 def planned_steps(request: StudyRequest) -> int:
-    """Steps of every run that the budget of one search allows."""
+    """Steps of every run that the budget of one search allows, for each of its bottlenecks."""
     budget = request.budget
     long_runs = budget.stage2_trials + budget.confirm_trials
     return budget.stage1_trials * request.horizon("short") + long_runs * request.horizon("long")
@@ -49,12 +49,12 @@ def planned_steps(request: StudyRequest) -> int:
 def compute_of(request: StudyRequest, rows: Sequence[TrialRow]) -> list[SearchCompute]:
     """One entry per search of the request."""
     found = []
-    for search in request.bottlenecks:
+    for search, arms in request.searches.items():
         own = [row for row in rows if row.spec.search == search]
         found.append(
             SearchCompute(
                 search=search,
-                planned=planned_steps(request),
+                planned=planned_steps(request) * len(arms),
                 spent=sum(row.steps for row in own if row.is_settled),
                 num_runs=len(own),
                 open_runs=sum(not row.is_settled for row in own),

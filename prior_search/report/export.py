@@ -13,6 +13,7 @@ import tomli_w
 from prior_search.errors import RequestError
 from prior_search.event_log import Event
 from prior_search.report.tables import trial_rows
+from prior_search.search import Recommendation
 from prior_search.study import Study
 from prior_search.toml_input import (
     as_table,
@@ -36,8 +37,9 @@ class Export:
 
     Attributes:
         trial: the study's trial number.
-        evidence: what the recommendation rests on: the posterior mean and standard deviation of
-            the objective, and the objectives measured at the full horizon, one per seed.
+        evidence: what the recommendation rests on: the search, the posterior mean and standard
+            deviation of its objective (of a matched control: the mean over its bottlenecks), and
+            what this bottleneck measured at the full horizon, one per seed.
         seeds_used: seeds that the search has trained this configuration with.
     """
 
@@ -100,18 +102,21 @@ def _numbers(value: Any, name: str, where: str) -> dict[str, float]:
 
 
 def export_best(study: Study, folder: Path) -> list[Path]:
-    """Write one file per search that has a recommendation; returns their paths.
+    """Write a file per bottleneck whose search has a recommendation; returns their paths.
 
     Raises:
         RequestError: no search has a recommendation yet.
     """
     paths = []
-    for bottleneck in study.request.bottlenecks:
-        if study.optimizer(bottleneck).has_recommendation:
+    for search, arms in study.request.searches.items():
+        if study.optimizer(search).has_recommendation:
+            best = study.recommend(search)
             folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"{bottleneck}.toml"
-            _export(study, bottleneck).write(path)
-            paths.append(path)
+            for number, bottleneck in enumerate(arms):
+                path = folder / f"{bottleneck}.toml"
+                own = dataclasses.replace(best, trial=best.trial + number)
+                _export(study, search, bottleneck, own).write(path)
+                paths.append(path)
     if not paths:
         raise RequestError(
             f"study {study.request.name!r} has no completed trial at the full horizon to export"
@@ -119,8 +124,8 @@ def export_best(study: Study, folder: Path) -> list[Path]:
     return paths
 
 
-def _export(study: Study, bottleneck: Bottleneck) -> Export:
-    request, best = study.request, study.recommend(bottleneck)
+def _export(study: Study, search: str, bottleneck: Bottleneck, best: Recommendation) -> Export:
+    request = study.request
     created: Event = study.events[0]
     rows = [
         row
@@ -142,6 +147,7 @@ def _export(study: Study, bottleneck: Bottleneck) -> Export:
         study_seed=request.seed,
         seeds_used=[row.spec.seed for row in rows],
         evidence={
+            "search": search,
             "predicted_mean": best.predicted_mean,
             "predicted_sd": best.predicted_sd,
             "measured": [row.objective for row in rows],

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from prior_search.event_log import Event
-from prior_search.report.tables import TrialRow, trial_rows
+from prior_search.report.tables import TrialRow, by_suggestion, trial_rows
 from prior_search.trial import OBJECTIVES
 
 # colors of Okabe and Ito (2008), which the color-blind can tell apart; shapes differ as well
@@ -38,7 +38,7 @@ def draw_weights(events: Sequence[Event], path: Path) -> None:
         events: of a study with at least one completed trial.
         path: the picture to write; its ending decides the format.
     """
-    rows = [row for row in trial_rows(events) if row.objective is not None]
+    rows = [row for row in by_suggestion(trial_rows(events)) if row.objective is not None]
     searches = list(dict.fromkeys(row.spec.search for row in rows))
     names = {s: _tuned([row for row in rows if row.spec.search == s]) for s in searches}
     columns = max(len(n) for n in names.values())

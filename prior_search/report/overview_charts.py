@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prior_search.event_log import Event
 from prior_search.report.charts import Axis, Chart, Line, Points
-from prior_search.report.palette import BOTTLENECK_STYLE
-from prior_search.report.tables import TrialRow
+from prior_search.report.palette import SEARCH_STYLE
+from prior_search.report.tables import TrialRow, by_suggestion
 from prior_search.search import Recommendation
 
 
@@ -18,9 +18,10 @@ def overview(
     objective: str,
 ) -> list[Chart]:
     """All of them; ``best`` is by search and must not be empty."""
+    suggested = by_suggestion(rows)
     return [
-        recommendations(best, rows, objective),
-        lowest_by_steps(rows, objective),
+        recommendations(best, suggested, objective),
+        lowest_by_steps(suggested, objective),
         learning_curves(events, rows, best, objective),
     ]
 
@@ -31,7 +32,7 @@ def recommendations(
     """Posterior interval of every search's recommendation, and its measured seeds."""
     layers = []
     for k, (name, best) in enumerate(found.items()):
-        color, shape = BOTTLENECK_STYLE[name]
+        color, shape = SEARCH_STYLE[name]
         measured = [r.objective for r in rows_of(rows, name, best) if r.objective is not None]
         layers += [
             Points(
@@ -54,8 +55,8 @@ def recommendations(
         name="recommendations",
         title="The recommended configurations",
         note="Posterior mean at the full horizon with its central 95 %, and the runs of the "
-        "recommended configuration. Runs of different bottlenecks share no seeds here: final "
-        "trainings compare them.",
+        "recommended configuration. Each search has had a choice of many; final trainings "
+        "compare them without it.",
         x=Axis(
             ticks=tuple((float(k), n.upper()) for k, n in enumerate(found)),
             low=-0.5,
@@ -69,7 +70,7 @@ def recommendations(
 def lowest_by_steps(rows: Sequence[TrialRow], objective: str) -> Chart:
     """Lowest objective at the full horizon so far, by all steps that the search had handed out."""
     layers = []
-    for name, (color, _) in BOTTLENECK_STYLE.items():
+    for name, (color, _) in SEARCH_STYLE.items():
         x: list[float] = []
         y: list[float] = []
         spent = 0.0
@@ -106,7 +107,8 @@ def learning_curves(
             curve[event["step"]] = event["metrics"]["objective"]  # a retried step counts once
     layers = []
     for name, found in best.items():
-        for row in rows_of(rows, name, found):
+        asked = {row.suggestion for row in rows_of(rows, name, found)}  # by any arm
+        for row in (r for r in rows if r.spec.search == name and r.suggestion in asked):
             curve = curves.get(row.spec.key[:2], {})
             if curve:
                 steps = sorted(curve)
@@ -114,8 +116,8 @@ def learning_curves(
                     Line(
                         x=tuple(map(float, steps)),
                         y=tuple(curve[step] for step in steps),
-                        label=name.upper(),
-                        color=BOTTLENECK_STYLE[name][0],
+                        label=row.spec.arm_name.upper(),
+                        color=SEARCH_STYLE[row.spec.bottleneck][0],
                         title=row.spec.label,
                     )
                 )

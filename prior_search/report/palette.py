@@ -36,6 +36,10 @@ BOTTLENECK_STYLE: dict[str, tuple[Color, Shape]] = {
     "itd": ("vermillion", "square"),
     "td": ("green", "triangle"),
 }
+SEARCH_STYLE: dict[str, tuple[Color, Shape]] = {
+    **BOTTLENECK_STYLE,
+    "control": ("purple", "diamond"),
+}
 ROLE_STYLE: dict[str, tuple[Color, Shape]] = {
     "sobol": ("muted", "ring"),
     "anchor": ("blue", "square"),

@@ -14,7 +14,7 @@ from prior_search.report.compute import EqualTuning, SearchCompute, compute_of, 
 from prior_search.report.incidents import Incident, clock, incidents
 from prior_search.report.overview_charts import overview
 from prior_search.report.search_view import SearchView, search_view
-from prior_search.report.tables import TrialRow, trial_rows
+from prior_search.report.tables import TrialRow, by_suggestion, trial_rows
 from prior_search.report.trial_table import TrialTable, trial_table
 from prior_search.request import StudyRequest
 from prior_search.search import Recommendation
@@ -80,12 +80,18 @@ def study_view(study: Study) -> StudyView:
         search_view(
             name,
             study.optimizer(name),
-            [row for row in rows if row.spec.search == name],
+            [row for row in by_suggestion(rows) if row.spec.search == name],
             best.get(name),
             objective=objective,
             short_cost=request.horizon("short") / request.horizon("long"),
         )
-        for name in request.bottlenecks
+        for name in request.searches
+    ]
+    recommended = [
+        best[name].trial + number
+        for name, arms in request.searches.items()
+        if name in best
+        for number in range(len(arms))
     ]
     is_finished = any(event["event"] == "study_finished" for event in study.events)
     compute = compute_of(request, rows)
@@ -99,9 +105,7 @@ def study_view(study: Study) -> StudyView:
         compute=tuple(compute),
         tuning=equal_tuning(compute, is_finished=is_finished),
         incidents=tuple(incidents(study.events)),
-        trials=trial_table(
-            rows, [r.name for r in request.ranges], [b.trial for b in best.values()]
-        ),
+        trials=trial_table(rows, [r.name for r in request.ranges], recommended),
         provenance=_provenance(study.events, study.folder, rows),
     )
 
@@ -114,10 +118,10 @@ def _recommendations(study: Study) -> dict[str, Recommendation]:
             data = dict(event["recommendation"])
             data["warnings"] = tuple(data.get("warnings", ()))
             found[event["search"]] = Recommendation(**data)
-    for name in study.request.bottlenecks:
+    for name in study.request.searches:
         if name not in found and study.optimizer(name).has_recommendation:
             found[name] = study.recommend(name)
-    return {name: found[name] for name in study.request.bottlenecks if name in found}
+    return {name: found[name] for name in study.request.searches if name in found}
 
 
 def _provenance(events: Sequence[Event], folder: Path, rows: Sequence[TrialRow]) -> Provenance:

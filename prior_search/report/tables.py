@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prior_search.event_log import Event
+from prior_search.search import Observation, over_arms
 from prior_search.trial import TrialSpec
 
 
@@ -17,12 +20,14 @@ from prior_search.trial import TrialSpec
 class TrialRow:
     """What the log says of one training run so far.
 
+    ``suggestion`` is its index in the search, None without a search; runs that share it are arms.
     ``state`` is pending, running, or the status of the last attempt that counted.
     ``wall_seconds`` sums the attempts; ``steps`` are those of the last one, a checkpoint's
     included. ``worker`` is where it ran.
     """
 
     spec: TrialSpec
+    suggestion: int | None = None
     state: str = "pending"
     objective: float | None = None
     predicted_mean: float | None = None
@@ -41,9 +46,10 @@ class TrialRow:
     def as_dict(self) -> dict[str, object]:
         """One flat record; weights and metrics become columns."""
         spec = self.spec
-        names = ("search", "trial", "replicate", "attempt", "stage", "role", "horizon", "seed")
+        names = ("search", "bottleneck", "trial", "replicate", "attempt", "stage", "role")
         record: dict[str, object] = {"label": spec.label}
         record |= {name: getattr(spec, name) for name in names}
+        record |= {"horizon": spec.horizon, "seed": spec.seed}
         record |= {"state": self.state, "objective": self.objective}
         record |= {"predicted_mean": self.predicted_mean, "predicted_sd": self.predicted_sd}
         record |= {"wall_seconds": self.wall_seconds, "steps": self.steps, "error": self.error}
@@ -60,6 +66,7 @@ def trial_rows(events: Iterable[Event]) -> list[TrialRow]:
                 spec, suggestion = TrialSpec.from_dict(event["spec"]), event["suggestion"]
                 rows[spec.key[:2]] = TrialRow(
                     spec=spec,
+                    suggestion=suggestion.get("index"),
                     predicted_mean=suggestion["predicted_mean"],
                     predicted_sd=suggestion["predicted_sd"],
                 )
@@ -74,6 +81,41 @@ def trial_rows(events: Iterable[Event]) -> list[TrialRow]:
                     rows[_run_key([event["result"]["trial"], event["result"]["replicate"]])], event
                 )
     return list(rows.values())
+
+
+def by_suggestion(rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """A row per suggestion of a search, with the outcome that its optimizer is told.
+
+    Of a search over one bottleneck, and of runs without a search, the rows are as they were.
+    Otherwise the specification and the place are the first arm's, steps and seconds are sums, and
+    metrics are means.
+    """
+    groups: dict[tuple[object, ...], list[TrialRow]] = {}
+    for row in rows:
+        asked_by = (row.spec.search, row.suggestion)
+        key = row.spec.key[:2] if row.suggestion is None else asked_by
+        groups.setdefault(key, []).append(row)
+    return [arms[0] if len(arms) == 1 else _of_arms(arms) for arms in groups.values()]
+
+
+def _of_arms(arms: Sequence[TrialRow]) -> TrialRow:
+    open_states = [row.state for row in arms if not row.is_settled]
+    outcome = None if open_states else over_arms([_observation(row) for row in arms])
+    shared = set[str].intersection(*(set(row.metrics) for row in arms))
+    return dataclasses.replace(
+        arms[0],
+        state=open_states[0] if outcome is None else outcome.status,
+        objective=None if outcome is None else outcome.value,
+        wall_seconds=sum(row.wall_seconds for row in arms),
+        steps=sum(row.steps for row in arms),
+        metrics={name: statistics.fmean(row.metrics[name] for row in arms) for name in shared},
+        error=next((row.error for row in arms if row.error), None),
+    )
+
+
+def _observation(row: TrialRow) -> Observation:
+    told = row.state if row.state in ("completed", "diverged") else "failed"
+    return Observation(index=0, value=row.objective, status=told)  # type: ignore[arg-type]  # as listed
 
 
 def _run_key(key: list[int]) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def trial_table(
 def _cells(row: TrialRow, weights: Sequence[str]) -> tuple[Cell, ...]:
     spec, values = row.spec, row.spec.weights.as_dict()
     nats = row.metrics.get("information_nats")
-    names = (spec.label, spec.search, spec.stage, role_name(row), row.state)
+    names = (spec.label, spec.arm_name, spec.stage, role_name(row), row.state)
     return (
         *(Cell(text=name) for name in names),
         _number(row.objective, "{:.4f}"),
