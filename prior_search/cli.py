@@ -83,8 +83,25 @@ def _add_storage(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--family", required=True, choices=FAMILIES)
     parser.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), default="all")
+    _add_request(parser)
+
+
+def _add_control(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        action="append",
+        default=[],
+        metavar="STUDY",
+        dest="sources",
+        help="finished search of ITD and TD to compare with and to take stage 1 over from",
+    )
+    _add_request(parser)
+
+
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    """Flags that say what is searched and for how long."""
+    parser.add_argument("--family", required=True, choices=FAMILIES)
     parser.add_argument("--task", choices=TASKS, default="contrastive")
     parser.add_argument(
         "--preset",
@@ -92,7 +109,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         help="tiny, small or paper, or with SimCLR views tiny-simclr, … (default: tiny)",
     )
     parser.add_argument("--data", default="embedded", metavar="embedded|PATH|s3://…")
-    parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET)")
+    parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET[-control])")
     parser.add_argument("--seed", type=_count(0), default=0)
     parser.add_argument(
         "--steps", type=_count(1), metavar="N", help="full horizon (default: the preset's)"
@@ -234,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
         return actions.add_parser(name, help=text, description=text, allow_abbrev=False)
 
     _add_search(add("search", "tune the regularizer weights of one token family"))
+    _add_control(add("control", "tune common weights of ITD and TD: a matched control"))
     for name, text in (
         ("status", "how far a study is, and its trials"),
         ("best", "the recommended weights of a study"),

@@ -86,10 +86,10 @@ class ProgressView:
                     value = event["metrics"].get("objective", math.nan)
                     self._running[spec.key[:2]] = f"{event['step']}/{spec.horizon}  {value:.3f}"
             case "trial_ended":
-                return self._end(event["result"])
+                return self._end(event["result"], event.get("reused"))
         return None
 
-    def _end(self, result: dict[str, Any]) -> str:
+    def _end(self, result: dict[str, Any], reused: str | None) -> str:
         spec = self._specs[(result["trial"], result["replicate"])]
         self._running.pop(spec.key[:2], None)
         value = result["objective"]
@@ -100,11 +100,12 @@ class ProgressView:
                 self._best[spec.arm_name] = (value, spec)
         shown = "" if value is None else f"  {OBJECTIVES[spec.task]} {value:.4f}"
         error = f"  {result['error']}" if result["error"] else ""
+        took = f"{result['wall_seconds']:.0f}s" if reused is None else f"as {reused}"
         counted = f"[{len(self._ended)}/{self._total}]"
         return (
             f"{counted} {spec.arm_name:5s} {spec.label} {result['status']}"
             f"  {spec.stage} {spec.role}{shown}  {format_weights(spec.weights.as_dict())}"
-            f"  {result['wall_seconds']:.0f}s{self._best_text(spec.arm_name)}{error}"
+            f"  {took}{self._best_text(spec.arm_name)}{error}"
         )
 
     def _objective(self) -> str:

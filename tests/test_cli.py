@@ -24,9 +24,9 @@ RAY_SUBMIT_FLAGS = {
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def search_flags() -> set[str]:
+def flags_of(command: str) -> set[str]:
     actions = cli._parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
-    return {flag for action in actions["search"]._actions for flag in action.option_strings}
+    return {flag for action in actions[command]._actions for flag in action.option_strings}
 
 
 def small_search(folder: Path, tracks: Path, *more: str) -> list[str]:
@@ -41,7 +41,7 @@ def small_search(folder: Path, tracks: Path, *more: str) -> list[str]:
 
 
 def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
-    flags = search_flags()
+    flags = flags_of("search")
     assert not flags & RAY_SUBMIT_FLAGS
     assert flags == {
         "-h", "--help", "--family", "--bottleneck", "--task", "--preset", "--data", "--name",
@@ -50,6 +50,7 @@ def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
         "--max-concurrent-trials", "--cpus-per-trial", "--gpus-per-trial", "--tracking-uri",
         "--trial-timeout",
     }  # fmt: skip
+    assert flags_of("control") == flags - {"--bottleneck"} | {"--from"}
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
 COMMANDS = (
+    "control",
     "data",
     "doctor",
     "evaluate",

@@ -1,5 +1,6 @@
 """The commands of ``prior-search``: each takes the parsed flags and returns an exit code."""
 
+from prior_search.commands.control import control
 from prior_search.commands.data import data
 from prior_search.commands.doctor import doctor
 from prior_search.commands.evaluate import evaluate
@@ -11,6 +12,7 @@ from prior_search.commands.search import search
 
 __all__ = [
     "best",
+    "control",
     "data",
     "default_storage",
     "doctor",

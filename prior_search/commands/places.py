@@ -47,13 +47,17 @@ def check_writable(folder: Path, flag: str) -> Path:
 
 def study_folder(options: argparse.Namespace) -> Path:
     """The folder of the study that was named, by path or by name."""
-    given = Path(options.study)
-    for folder in (given, options.storage_path / options.study):
+    return find_study(options.study, options.storage_path)
+
+
+def find_study(name: str, storage: Path) -> Path:
+    """The folder of a study given by path, or by name within the storage."""
+    given = Path(name)
+    for folder in (given, storage / name):
         if holds_study(folder):
             return folder.resolve()
     raise RequestError(
-        f"no study {options.study!r}: looked in {given.resolve()} and "
-        f"{(options.storage_path / options.study).resolve()}"
+        f"no study {name!r}: looked in {given.resolve()} and {(storage / name).resolve()}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from prior_search.progress import ProgressView
 from prior_search.redaction import has_password
 from prior_search.report import draw_weights, export_best, write_parquet, write_report
 from prior_search.request import StudyRequest, resolve
-from prior_search.study import Study
+from prior_search.study import PastTraining, Study
 from prior_search.toml_input import choice, read_space
 from prior_search.trial import BOTTLENECKS, Bottleneck, Task
 
@@ -35,21 +36,24 @@ from prior_search.trial import BOTTLENECKS, Bottleneck, Task
 def search(options: argparse.Namespace) -> int:
     """Tune the weights of one family; 0 done, 3 no trial succeeded, 130 interrupted."""
     console = Console()
-    request = _request(options)
-    _check_device(options.device)
+    chosen = BOTTLENECKS if options.bottleneck == "all" else (options.bottleneck,)
+    request = read_request(options, chosen)
     folder = check_writable(options.storage_path, "--storage-path") / request.name
     if options.dry_run:
-        return _dry_run(console, request, options)
+        return dry_run(console, request, options)
     data, fingerprint = prepare_data(console, request.data, request.task, request.preset)
     facts = {"versions": versions(), "data_fingerprint": fingerprint}
-    _open_or_create(folder, request, options.resume, facts)
-    code = _run_study(console, folder, data, options, facts)
+    open_or_create(folder, request, options.resume, facts)
+    code = run_study(console, folder, data, options, facts)
     if code != 0:
         return code
-    return _show_result(console, folder)
+    return show_result(console, folder)
 
 
-def _request(options: argparse.Namespace) -> StudyRequest:
+def read_request(
+    options: argparse.Namespace, bottlenecks: Sequence[Bottleneck], *, matched: bool = False
+) -> StudyRequest:
+    """The request that the flags make, checked as far as this machine can."""
     from prior_search.models import PRESETS
     from prior_search.tasks import PRESETS_OF
 
@@ -61,8 +65,8 @@ def _request(options: argparse.Namespace) -> StudyRequest:
     for stage in ("stage1_trials", "stage2_trials"):
         if getattr(options, stage) is not None:
             overrides.append(f"budget.{stage}={getattr(options, stage)}")
-    chosen = BOTTLENECKS if options.bottleneck == "all" else (options.bottleneck,)
-    name = options.name or f"{options.family}-{options.task}-{preset}"
+    usual = f"{options.family}-{options.task}-{preset}" + ("-control" if matched else "")
+    name = options.name or usual
     if not name.replace("-", "").replace("_", "").isalnum():
         raise RequestError(f"--name must be letters, digits, '-' and '_', got {name!r}")
     if has_password(options.data):
@@ -70,12 +74,14 @@ def _request(options: argparse.Namespace) -> StudyRequest:
             "--data must not hold a password: the study keeps it; give credentials "
             "in the environment"
         )
+    _check_device(options.device)
     space = read_space(path, overrides)
     return resolve(
         space,
         where=str(path),
         family=options.family,
-        bottlenecks=chosen,
+        bottlenecks=bottlenecks,
+        matched=matched,
         name=name,
         task=options.task,
         preset=preset,
@@ -113,9 +119,10 @@ def _space_folder(given: Path | None) -> Path:
     return inside if inside.is_dir() else package.parent / "search_spaces"
 
 
-def _open_or_create(
+def open_or_create(
     folder: Path, request: StudyRequest, resume: str, facts: dict[str, Any]
 ) -> None:
+    """Make the study, or see that the one in the folder is of this request and on this data."""
     if not holds_study(folder):
         if resume == "must":
             raise RequestError(f"--resume must: there is no study in {folder}")
@@ -147,9 +154,24 @@ def _create(folder: Path, request: StudyRequest, facts: dict[str, Any]) -> None:
     Study.create(folder, request, facts)
 
 
-def _run_study(
-    console: Console, folder: Path, data: str, options: argparse.Namespace, facts: dict[str, Any]
+def run_study(
+    console: Console,
+    folder: Path,
+    data: str,
+    options: argparse.Namespace,
+    facts: dict[str, Any],
+    past: Sequence[PastTraining] = (),
 ) -> int:
+    """Run a study to its end and write its views; 0, or 130 if interrupted.
+
+    Args:
+        console: where progress is shown.
+        folder: of a study that exists.
+        data: where the workers find the set.
+        options: flags that say where trials run.
+        facts: for the driver's first event.
+        past: trainings to take over.
+    """
     budget = StudyRequest.read(folder / "study.toml").budget
     per_search = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
     view: list[ProgressView] = []
@@ -161,6 +183,7 @@ def _run_study(
             with ProgressView(console, per_search * len(study.request.bottlenecks)) as shown:
                 shown.replay(study.events)
                 view.append(shown)
+                study.reuse(past)
                 study.begin({"pid": os.getpid(), **facts})
                 executor(options, data, folder / "trials").run(study)
             view.clear()
@@ -179,7 +202,8 @@ def _run_study(
     return 0
 
 
-def _show_result(console: Console, folder: Path) -> int:
+def show_result(console: Console, folder: Path) -> int:
+    """Print the recommendations and what to do next; 0, or 3 if there is none."""
     events = read_events(folder / "events.jsonl")
     found = best_table(console, events)
     if not found:
@@ -204,7 +228,8 @@ def _seconds_per_step(request: StudyRequest, bottleneck: Bottleneck, device: str
     return seconds_per_step(request, bottleneck, device=device)
 
 
-def _dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
+def dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
+    """Print what a study would run and what that costs; 0."""
     table = Table(title=f"study {request.name!r}: nothing was started", title_justify="left")
     for column in ("bottleneck", "stage 1", "stage 2", "confirm", "steps", "compute hours"):
         table.add_column(column)

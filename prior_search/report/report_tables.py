@@ -17,6 +17,7 @@ def report_tables(study: Study, view: StudyView) -> dict[str, pa.Table]:
     found = {
         "trials": [row.as_dict() for row in trial_rows(study.events)],
         "recommendations": _recommendations(view),
+        "moves": [dataclasses.asdict(move) | {"arrow": move.arrow} for move in view.moves],
         "compute": [dataclasses.asdict(entry) for entry in view.compute],
         "incidents": [dataclasses.asdict(entry) for entry in view.incidents],
     }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prior_search.event_log import Event
 from prior_search.report.charts import Chart
+from prior_search.report.comparison_charts import WeightMove
 from prior_search.report.compute import EqualTuning, SearchCompute, compute_of, equal_tuning
+from prior_search.report.control_view import tuned_in, weight_moves
 from prior_search.report.incidents import Incident, clock, incidents
 from prior_search.report.overview_charts import overview
 from prior_search.report.search_view import SearchView, search_view
@@ -47,7 +49,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyView:
-    """One study; ``states`` counts runs."""
+    """One study; ``states`` counts runs, ``moves`` are those of a control's weights."""
 
     request: StudyRequest
     objective: str
@@ -57,6 +59,7 @@ class StudyView:
     searches: tuple[SearchView, ...]
     compute: tuple[SearchCompute, ...]
     tuning: EqualTuning
+    moves: tuple[WeightMove, ...]
     incidents: tuple[Incident, ...]
     trials: TrialTable
     provenance: Provenance
@@ -104,10 +107,18 @@ def study_view(study: Study) -> StudyView:
         searches=tuple(searches),
         compute=tuple(compute),
         tuning=equal_tuning(compute, is_finished=is_finished),
+        moves=tuple(_moves(study, best)),
         incidents=tuple(incidents(study.events)),
         trials=trial_table(rows, [r.name for r in request.ranges], recommended),
         provenance=_provenance(study.events, study.folder, rows),
     )
+
+
+def _moves(study: Study, best: Mapping[str, Recommendation]) -> list[WeightMove]:
+    """From the weights that each bottleneck has alone to those of a matched control."""
+    if "control" not in best:
+        return []
+    return weight_moves(study.request.family, tuned_in(study.events), best["control"].values)
 
 
 def _recommendations(study: Study) -> dict[str, Recommendation]:

@@ -1,0 +1,195 @@
+"""``prior-search control``: common weights for ITD and TD, beside those of their own searches."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from prior_search.commands.places import check_writable, find_study, prepare_data
+from prior_search.commands.search import (
+    dry_run,
+    open_or_create,
+    read_request,
+    run_study,
+    show_result,
+)
+from prior_search.environment import versions
+from prior_search.errors import RequestError
+from prior_search.event_log import Event, read_events
+from prior_search.report import trial_rows
+from prior_search.report.comparison_charts import WeightMove
+from prior_search.report.control_view import (
+    BySeed,
+    Tuned,
+    judge_difference,
+    objectives_by_seed,
+    tuned_in,
+    weight_moves,
+)
+from prior_search.request import StudyRequest
+from prior_search.study import PastTraining, Study
+from prior_search.trial import OBJECTIVES, Bottleneck, TrialResult
+
+ARMS: tuple[Bottleneck, Bottleneck] = ("itd", "td")
+FREE = ("name", "bottlenecks", "matched", "data")  # may differ between a control and its sources
+
+
+def control(options: argparse.Namespace) -> int:
+    """Tune common weights of ITD and TD; 0 done, 3 no trial succeeded, 130 interrupted."""
+    console = Console()
+    request = read_request(options, ARMS, matched=True)
+    storage = check_writable(options.storage_path, "--storage-path")
+    if options.dry_run:
+        return dry_run(console, request, options)
+    data, fingerprint = prepare_data(console, request.data, request.task, request.preset)
+    made_with = versions()
+    facts: dict[str, Any] = {"versions": made_with, "data_fingerprint": fingerprint}
+    past: list[PastTraining] = []
+    tuned: dict[str, Tuned] = {}
+    sources = [find_study(name, storage) for name in options.sources]
+    for source in sources:
+        _check_source(console, source, request, facts)
+        found, results = _read_source(source)
+        if twice := sorted(tuned.keys() & found.keys()):
+            raise RequestError(
+                f"--from: {', '.join(twice)} is in two studies, of which one counts"
+            )
+        tuned |= found
+        past += results
+    facts["tuned"] = {arm: dataclasses.asdict(own) for arm, own in tuned.items()}
+    folder = storage / request.name
+    open_or_create(folder, request, options.resume, facts)
+    code = run_study(console, folder, data, options, facts, past) or show_result(console, folder)
+    if code == 0:
+        _show_control(console, folder, sources)
+    return code
+
+
+def _check_source(
+    console: Console, source: Path, request: StudyRequest, facts: dict[str, Any]
+) -> None:
+    """Refuse a study whose results mean something else; say so if other versions made them."""
+    theirs, events = StudyRequest.read(source / "study.toml"), read_events(source / "events.jsonl")
+    if theirs.matched or not set(theirs.bottlenecks) & set(ARMS):
+        raise RequestError(f"--from: {source} has no search of {' or '.join(ARMS)} alone")
+    if not any(event["event"] == "study_finished" for event in events):
+        raise RequestError(f"--from: the study in {source} is not finished; finish it first")
+    differences = [
+        text
+        for text in theirs.differences(request)
+        if not text.startswith(tuple(f"{name}:" for name in FREE))
+        and not text.startswith("weights.prediction_weight.")  # PRIOR's alone
+        and (not text.startswith("budget.") or text.startswith("budget.short_horizon:"))
+    ]
+    if events[0]["data_fingerprint"] != facts["data_fingerprint"]:
+        differences.append(
+            f"data: {events[0]['data_fingerprint']}, {facts['data_fingerprint']} (fingerprints)"
+        )
+    if differences:
+        raise RequestError(
+            f"--from: {source} answers another request ({'; '.join(differences)}); "
+            "give the flags of that study"
+        )
+    if events[0]["versions"] != facts["versions"]:
+        console.print(
+            f"{source} was made with other versions of packages; what is taken over from it "
+            "may differ in the last digits from what would be trained here",
+            soft_wrap=True,
+        )
+
+
+def _read_source(source: Path) -> tuple[dict[str, Tuned], list[PastTraining]]:
+    """Recommendations of the arms' own searches by bottleneck, and what they have trained."""
+    study = Study(source, read_only=True)
+    try:
+        name = study.request.name
+        tuned = {}
+        for arm in ARMS:
+            if arm in study.request.searches and study.optimizer(arm).has_recommendation:
+                best = study.recommend(arm)
+                tuned[str(arm)] = Tuned(
+                    study=name,
+                    values=dict(best.values),
+                    predicted_mean=best.predicted_mean,
+                    predicted_sd=best.predicted_sd,
+                )
+        return tuned, list(_trainings(name, study.events))
+    finally:
+        study.close()
+
+
+def _trainings(name: str, events: Sequence[Event]) -> Iterable[PastTraining]:
+    specs = {row.spec.key[:2]: row.spec for row in trial_rows(events)}
+    for event in events:
+        if event["event"] == "trial_ended":
+            result = TrialResult.from_dict(event["result"])
+            spec = specs[result.key[:2]]
+            yield PastTraining(spec=spec, result=result, source=f"{name} {spec.label}")
+
+
+def _show_control(console: Console, folder: Path, sources: Sequence[Path]) -> None:
+    study = Study(folder, read_only=True)
+    try:
+        request, best, events = study.request, study.recommend("control"), study.events
+    finally:
+        study.close()
+    tuned = tuned_in(events)
+    common: dict[str, Mapping[str, float]] = dict.fromkeys(ARMS, best.values)
+    own = objectives_by_seed(events, common, request.steps)
+    if tuned:
+        moves = weight_moves(request.family, tuned, best.values)
+        console.print(_moves_table(moves, tuned, own, OBJECTIVES[request.task]))
+    finals = _finals([folder], common, request.steps)
+    judged = judge_difference(
+        ARMS,
+        _finals(sources, {arm: one.values for arm, one in tuned.items()}, request.steps),
+        finals or own,
+        "final trainings" if finals else "runs of the control's search",
+    )
+    console.print(f"\n{judged.text}: [bold]{judged.verdict}[/bold]", soft_wrap=True)
+    for line in judged.evidence:
+        console.print(f"    {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _moves_table(
+    moves: Sequence[WeightMove], tuned: Mapping[str, Tuned], own: BySeed, objective: str
+) -> Table:
+    table = Table(
+        title=f"weights tuned alone and in common, and the {objective} with them: posterior mean "
+        "± sd of the own search, mean over the seeds of the control",
+        title_justify="left",
+    )
+    for column in ("bottleneck", "weight", "tuned", "common", "moved", "tuned", "common"):
+        table.add_column(column, overflow="fold")
+    for move in moves:
+        before, after = tuned[move.bottleneck], own.get(move.bottleneck, {})
+        table.add_row(
+            move.bottleneck,
+            move.weight,
+            f"{move.tuned:.3g}",
+            f"{move.matched:.3g}",
+            f"{move.arrow} x {move.matched / move.tuned:.3g}",
+            f"{before.predicted_mean:.4f} ± {before.predicted_sd:.4f}",
+            f"{statistics.fmean(after.values()):.4f} (of {len(after)})" if after else "",
+        )
+    return table
+
+
+def _finals(
+    studies: Sequence[Path], weights: Mapping[str, Mapping[str, float]], horizon: int
+) -> dict[str, dict[int, float]]:
+    """Objectives of the final trainings beside studies, by bottleneck and seed."""
+    found: dict[str, dict[int, float]] = {}
+    for study in studies:
+        for log in sorted((study / "final").glob("*/events.jsonl")):
+            measured = objectives_by_seed(read_events(log), weights, horizon)
+            for bottleneck, values in measured.items():
+                found.setdefault(bottleneck, {}).update(values)
+    return found
