@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -257,9 +258,23 @@ def test_the_request_says_whether_it_is_matched_and_older_ones_are_not(tmp_path:
         assert StudyRequest.read(path) == request
     path.write_text(path.read_text().replace("matched = false\n", ""))
     assert not StudyRequest.read(path).matched
-    path.write_text("matched = 1\n" + path.read_text())
+    make_request(matched=False).write(path)
+    path.write_text(path.read_text().replace("matched = false", "matched = 1"))
     with pytest.raises(RequestError, match="matched must be true or false, got 1"):
         StudyRequest.read(path)
+
+
+def test_arms_that_search_different_weights_are_refused(tmp_path: Path) -> None:
+    request = make_request()
+    own = WeightRange(name="prediction_weight", low=0.1, high=1, scale="log", only=("prior",))
+    apart = dataclasses.replace(
+        request, bottlenecks=("prior", "td"), ranges=(*request.ranges, own)
+    )
+    apart.write(tmp_path / "study.toml")
+    with pytest.raises(RequestError, match="prior and td must search the same weights"):
+        StudyRequest.read(tmp_path / "study.toml")
+    dataclasses.replace(apart, matched=False).write(tmp_path / "study.toml")
+    StudyRequest.read(tmp_path / "study.toml")  # each on its own is fine
 
 
 def test_both_arms_are_exported_with_the_common_weights(tmp_path: Path) -> None:
