@@ -166,7 +166,9 @@ def _moves_table(
         "± sd of the own search, mean over the seeds of the control",
         title_justify="left",
     )
-    for column in ("bottleneck", "weight", "tuned", "common", "moved", "tuned", "common"):
+    for column in ("bottleneck", "weight", "tuned", "", "common"):
+        table.add_column(column, no_wrap=True)
+    for column in ("objective tuned", "common"):
         table.add_column(column, overflow="fold")
     for move in moves:
         before, after = tuned[move.bottleneck], own.get(move.bottleneck, {})
@@ -174,8 +176,8 @@ def _moves_table(
             move.bottleneck,
             move.weight,
             f"{move.tuned:.3g}",
+            move.arrow,
             f"{move.matched:.3g}",
-            f"{move.arrow} x {move.matched / move.tuned:.3g}",
             f"{before.predicted_mean:.4f} ± {before.predicted_sd:.4f}",
             f"{statistics.fmean(after.values()):.4f} (of {len(after)})" if after else "",
         )

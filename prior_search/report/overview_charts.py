@@ -55,8 +55,8 @@ def recommendations(
         name="recommendations",
         title="The recommended configurations",
         note="Posterior mean at the full horizon with its central 95 %, and the runs of the "
-        "recommended configuration. Each search has had a choice of many; final trainings "
-        "compare them without it.",
+        "recommended configuration. Each is the best of many, which flatters it: final "
+        "trainings compare them.",
         x=Axis(
             ticks=tuple((float(k), n.upper()) for k, n in enumerate(found)),
             low=-0.5,
@@ -116,7 +116,7 @@ def learning_curves(
                     Line(
                         x=tuple(map(float, steps)),
                         y=tuple(curve[step] for step in steps),
-                        label=row.spec.arm_name.upper(),
+                        label=row.spec.bottleneck.upper(),
                         color=SEARCH_STYLE[row.spec.bottleneck][0],
                         title=row.spec.label,
                     )
