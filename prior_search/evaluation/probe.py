@@ -59,7 +59,9 @@ class PrincipalCoordinates:
         scale = training.std(0, correction=0)
         self.scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
         standard = (training - self.mean) / self.scale
-        self.axes = torch.linalg.eigh(standard.T @ standard / len(training)).eigenvectors
+        # in float64: collapsed codes repeat eigenvalues, on which float32 may not converge
+        covariance = (standard.T @ standard / len(training)).double()
+        self.axes = torch.linalg.eigh(covariance).eigenvectors.to(training)
 
     def __call__(self, features: Tensor) -> Tensor:
         """[n, D] -> [n, D]."""

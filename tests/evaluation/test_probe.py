@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from torch.nn import functional as F
 
 from prior_search.evaluation import FrozenFeatures, probe_budget
 from prior_search.evaluation.probe import (
@@ -101,6 +102,15 @@ def test_principal_coordinates_are_uncorrelated_and_a_constant_feature_is_no_tro
     off = covariance - covariance.diag().diag()
     assert float(off.abs().max()) < 1e-4
     assert float(covariance.trace()) == pytest.approx(6.0, abs=1e-3)  # standardized, rotated
+
+
+def test_collapsed_one_hot_codes_have_principal_coordinates() -> None:
+    generator = torch.Generator().manual_seed(0)
+    used = (torch.rand(2000, 7, generator=generator) ** 3 * 14).long()  # 14 of 64 classes
+    x = F.one_hot(used, 64).flatten(1).float()
+    z = PrincipalCoordinates(x)(x)
+    distances = torch.pdist(((x - x.mean(0)) / x.std(0, correction=0).clamp_min(1e-6))[:50])
+    torch.testing.assert_close(torch.pdist(z[:50]), distances, rtol=1e-3, atol=1e-3)
 
 
 def test_instances_are_held_out_whole() -> None:
