@@ -30,7 +30,7 @@ from prior_search.trial import BOTTLENECKS, Bottleneck, Family
 
 DEFAULT_SETTINGS: dict[Family, dict[str, float]] = {
     "gaussian": {"kappa": 0.5},
-    "categorical": {"temperature": 1.0},
+    "categorical": {"temperature": 0.2},
     "ema_vq": {"decay": 0.99},
 }
 
