@@ -16,7 +16,7 @@ import yaml
 from prior_search import cli
 
 ROOT = Path(__file__).parent.parent
-CLUSTERS = [ROOT / "clusters" / name for name in ("gpu.yaml", "onprem.yaml")]
+CLUSTERS = [ROOT / "clusters" / name for name in ("gpu.yaml", "local.yaml", "onprem.yaml")]
 # fields of ray.io/v1 that the operator knows (its Go types RayJobSpec, RayClusterSpec, ...)
 RAY_JOB = {
     "activeDeadlineSeconds", "backoffLimit", "rayClusterSpec", "submitterPodTemplate", "metadata",
