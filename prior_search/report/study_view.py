@@ -17,6 +17,7 @@ from prior_search.report.incidents import Incident, clock, incidents
 from prior_search.report.overview_charts import overview
 from prior_search.report.search_view import SearchView, search_view
 from prior_search.report.tables import TrialRow, by_suggestion, trial_rows
+from prior_search.report.trained_models import Picture, evaluation_pictures
 from prior_search.report.trial_table import TrialTable, trial_table
 from prior_search.request import StudyRequest
 from prior_search.search import Recommendation
@@ -60,6 +61,7 @@ class StudyView:
     compute: tuple[SearchCompute, ...]
     tuning: EqualTuning
     moves: tuple[WeightMove, ...]
+    trained: tuple[Picture, ...]
     incidents: tuple[Incident, ...]
     trials: TrialTable
     provenance: Provenance
@@ -108,6 +110,7 @@ def study_view(study: Study) -> StudyView:
         compute=tuple(compute),
         tuning=equal_tuning(compute, is_finished=is_finished),
         moves=tuple(_moves(study, best)),
+        trained=tuple(evaluation_pictures(study.folder)),
         incidents=tuple(incidents(study.events)),
         trials=trial_table(rows, [r.name for r in request.ranges], recommended),
         provenance=_provenance(study.events, study.folder, rows),

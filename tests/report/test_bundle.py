@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import csv
 import html.parser
 from pathlib import Path
@@ -116,3 +117,19 @@ def test_a_study_is_shown_as_far_as_it_is(unfinished_study: Study, tmp_path: Pat
     assert "Not decided yet." in text
     if not any(r.objective for r in trial_rows(unfinished_study.events) if r.spec.horizon == 100):
         assert "nothing to recommend" in text
+
+
+@pytest.mark.parametrize("unfinished_study", [5], indirect=True)
+def test_pictures_of_evaluated_models_are_inside_the_page(
+    unfinished_study: Study, tmp_path: Path
+) -> None:
+    assert 'id="trained"' not in write_report(unfinished_study, tmp_path / "report").read_text()
+    folder = unfinished_study.folder / "final" / "evaluation"
+    folder.mkdir(parents=True)
+    content = b"\x89PNG\r\n\x1a\n and so on"
+    (folder / "accuracy_by_budget.png").write_bytes(content)
+    (folder / "other.png").write_bytes(b"<svg onload='alert(1)'>")
+    page = write_report(unfinished_study, tmp_path / "report").read_text()
+    assert f"data:image/png;base64,{base64.b64encode(content).decode()}" in page
+    assert page.count('class="trained"') == 1
+    assert "accuracy by budget" in page
