@@ -146,7 +146,7 @@ def _add_final(parser: argparse.ArgumentParser) -> None:
     )
     default.add_argument("--family", choices=FAMILIES)
     default.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), help="default: all")
-    default.add_argument("--task", choices=TASKS, help="default: contrastive")
+    default.add_argument("--task", choices=TRAINED_TASKS, help="default: contrastive")
     default.add_argument("--preset", help="default: tiny")
     default.add_argument("--seed", type=_count(0), metavar="N", help="default: 0")
     parser.add_argument("--seeds", type=_count(1), default=3, metavar="K")

@@ -178,7 +178,7 @@ def kill_and_resume(
 @pytest.mark.parametrize(
     ("kind", "times"),
     [
-        ("local", 3),
+        pytest.param("local", 3, marks=pytest.mark.faults),
         pytest.param("ray", 20, marks=ON_RAY),
     ],
 )
@@ -240,6 +240,7 @@ def test_ctrl_c_on_a_cluster_says_how_to_go_on(
     check_record(tmp_path / "study")
 
 
+@pytest.mark.faults
 def test_a_full_disk_stops_the_search_with_a_message_and_room_lets_it_go_on(
     rehearsal: Any,
     search_command: Any,

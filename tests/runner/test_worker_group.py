@@ -45,10 +45,15 @@ def spec_of(make_spec: MakeSpec, track: str, family: Any, bottleneck: Any) -> Tr
     )
 
 
+def helpers() -> list[psutil.Process]:
+    """Running helper processes of this one; other tests may have left children of their own."""
+    children = psutil.Process().children()
+    return [child for child in children if "serve()" in " ".join(child.cmdline())]
+
+
 def test_a_killed_worker_is_a_lost_attempt_that_goes_on_from_its_checkpoint(
     tracks_path: Path, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
-    import psutil
 
     settings = WorkerSettings(
         data=str(tracks_path),
@@ -61,7 +66,7 @@ def test_a_killed_worker_is_a_lost_attempt_that_goes_on_from_its_checkpoint(
     run = TrialRun(settings, spec)
     first = run.advance()
     assert isinstance(first, MetricPoint)
-    (helper,) = (p for p in psutil.Process().children() if "serve()" in " ".join(p.cmdline()))
+    (helper,) = helpers()
     os.kill(helper.pid, signal.SIGKILL)
     while isinstance(answer := run.advance(), MetricPoint):
         pass
@@ -77,7 +82,7 @@ def test_a_killed_worker_is_a_lost_attempt_that_goes_on_from_its_checkpoint(
     assert answer.status == "completed"
     assert steps[-1] == 12
     assert load_model(tmp_path / "t0000" / "model.safetensors", device="cpu")[1] == spec.retry()
-    assert not psutil.Process().children()
+    assert not helpers()
 
 
 @pytest.fixture(scope="module")
