@@ -11,7 +11,7 @@ from prior_search.report import write_report
 from prior_search.study import Study
 
 
-def report(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Write the report of a study, also while it runs."""
     folder = study_folder(options)
     out = check_writable(options.out or folder / "report", "--out")
