@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from pathlib import Path
 
 from prior_search.commands.places import study_folder
-from prior_search.event_log import read_events
+from prior_search.errors import RequestError
+from prior_search.event_log import EventLog
 from prior_search.mlflow_log import MlflowMirror, ui_command
 from prior_search.redaction import redact
 
@@ -14,7 +16,8 @@ from prior_search.redaction import redact
 def run(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
     folder = study_folder(options)
-    MlflowMirror(folder, options.tracking_uri).apply(read_events(folder / "events.jsonl"))
+    for log in (folder / "events.jsonl", *sorted(folder.glob("final/*/events.jsonl"))):
+        _send(log, options.tracking_uri)
     if options.tracking_uri is not None and options.tracking_uri.startswith("http"):
         print(redact(f"the study is on the server at {options.tracking_uri}"))
         return 0
@@ -24,3 +27,16 @@ def run(options: argparse.Namespace) -> int:
         return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 0
+
+
+def _send(path: Path, tracking_uri: str | None) -> None:
+    """What the store misses of a log, unless its driver runs and sends it."""
+    try:
+        log = EventLog(path)
+    except RequestError as error:
+        print(f"{error}; it sends what happens")
+        return
+    with log:  # a driver that starts now would send the same
+        mirror = MlflowMirror(path.parent, tracking_uri)
+        mirror.apply(log.events)
+        mirror.log_artifacts()
