@@ -28,6 +28,7 @@ class LogState:
         specs: of the last attempt of every run.
         outcomes: objectives of runs that have ended; None for those not completed.
         ended: searches that are finished.
+        num_events: how far it was read.
     """
 
     def __init__(self) -> None:
@@ -35,10 +36,12 @@ class LogState:
         self.specs: dict[RunKey, TrialSpec] = {}
         self.outcomes: dict[RunKey, float | None] = {}
         self.ended: set[str] = set()
+        self.num_events = 0
 
     def note(self, event: Event) -> None:
         """Take in an event; the same one again changes nothing."""
         kind = event["event"]
+        self.num_events = max(self.num_events, event["seq"] + 1)
         if kind == "study_created":
             self.created = event
         elif kind in ("trial_suggested", "trial_retried"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from prior_search.event_log import Event
+from prior_search.event_log import Event, read_events
 from prior_search.mlflow_log import fields
 from prior_search.mlflow_log.artifacts import artifacts
 from prior_search.mlflow_log.dataset import dataset_input
@@ -44,20 +44,31 @@ class MlflowMirror:
         return self._store.uri
 
     def apply(self, events: Iterable[Event]) -> None:
-        """Send events that the store does not have yet; the first ever must be the log's first.
+        """Send events that the store does not have yet, those before them included.
 
         Raises:
             MirrorError: the store cannot be reached; calling again goes on where it stopped.
         """
         for event in events:
-            self._state.note(event)
-            with self._reaching():
-                self._open()
-                if event["seq"] > self._applied:
-                    handler = getattr(self, f"_on_{event['event']}", None)
-                    if handler is not None:
-                        handler(event)
-                    self._applied = event["seq"]
+            for each in (*self._skipped(event), event):
+                self._state.note(each)
+                with self._reaching():
+                    self._open()
+                    self._send(each)
+
+    def _skipped(self, event: Event) -> list[Event]:
+        """Events between the last one and this, which a driver that continues a log leaves out."""
+        start = self._state.num_events
+        if event["seq"] <= start:
+            return []
+        return read_events(self.folder / "events.jsonl")[start : event["seq"]]
+
+    def _send(self, event: Event) -> None:
+        if event["seq"] > self._applied:
+            handler = getattr(self, f"_on_{event['event']}", None)
+            if handler is not None:
+                handler(event)
+            self._applied = event["seq"]
 
     def log_driver(self, sample: DriverSample) -> None:
         """Load of the driver's machine, for every search that goes on.
@@ -81,6 +92,8 @@ class MlflowMirror:
         Raises:
             MirrorError: the store cannot be reached.
         """
+        if not self._state.created:
+            return
         with self._reaching():
             client = self._open()
             for search in self._state.created["searches"]:

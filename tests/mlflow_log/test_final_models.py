@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from prior_search.event_log import EventLog
-from prior_search.mlflow_log import MlflowMirror, ui_command
+from prior_search.mlflow_log import MirrorThread, MlflowMirror, ui_command
 from prior_search.trial import TrialResult
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -76,7 +76,10 @@ def test_final_models_are_versions_and_the_best_seed_is_the_champion(
 
     log.close()
     log = write_final(tmp_path, make_spec, "td", {3: 4.1})
-    send(log)
+    thread = MirrorThread(log.path.parent)
+    thread.put(log.events[-2])  # a driver that goes on says what is new
+    thread.put(log.events[-1])
+    assert thread.close(timeout=120)
     assert len(client.search_model_versions("name = 'study-td'")) == 3  # none of them twice
     champion = client.get_model_version_by_alias("study-td", "champion")
     assert champion.tags["objective"] == "4.1"
