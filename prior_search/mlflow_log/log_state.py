@@ -69,6 +69,19 @@ class LogState:
             return []
         return [search for search in self.created["searches"] if search not in self.ended]
 
+    def num_ended(self, search: str) -> int:
+        """How many runs of a search have ended."""
+        return sum(self.specs[key].search == search for key in self.outcomes)
+
+    def lowest(self, search: str) -> float | None:
+        """Lowest objective of a search at the longest horizon that has one; None before."""
+        found = [
+            (-self.specs[key].horizon, objective)
+            for key, objective in self.outcomes.items()
+            if objective is not None and self.specs[key].search == search
+        ]
+        return min(found)[1] if found else None
+
     def final_models(self, folder: Path, run_ids: dict[str, str]) -> Iterator[FinalModel]:
         """Completed final trainings whose model is in the log's folder."""
         for key, spec in self.specs.items():

@@ -47,7 +47,9 @@ class MlflowMirror:
     @property
     def page(self) -> str:
         """Where MLflow's pages show the study's runs, below the server's address."""
-        return f"/#/experiments/{self._experiment_id}/runs" if self._experiment_id else "/"
+        if not self._experiment_id:
+            return "/"
+        return f"/#/experiments/{self._experiment_id}/runs?workflowType=machine_learning"
 
     def apply(self, events: Iterable[Event]) -> None:
         """Send events that the store does not have yet, those before them included.
@@ -176,9 +178,17 @@ class MlflowMirror:
             tags=fields.ended_tags(event),
         )
         self._runs.end(key, STATUS.get(result["status"], "FAILED"), event["time"])
+        self._log_best(event)
         if not self._state.open_searches:
             self._runs.end(search_key(event["search"]), "FINISHED", event["time"])
         self._mark(event)
+
+    def _log_best(self, event: Event) -> None:
+        """The lowest objective of a search so far, by the number of its runs that ended."""
+        best = self._state.lowest(event["search"])
+        if best is not None and event["result"]["status"] != "lost":
+            key, step = search_key(event["search"]), self._state.num_ended(event["search"])
+            self._runs.log(key, event["time"], metrics={"best_objective": best}, step=step)
 
     def _on_trial_retried(self, event: Event) -> None:
         spec = TrialSpec.from_dict(event["spec"])

@@ -65,6 +65,8 @@ def test_params_tags_and_metrics_say_what_the_log_says(mirrored: Any) -> None:
         (4, 4.5, 1004000),
     ]
     assert runs["search/td"].data.params["best.kl_weight"] == "0.001"
+    history = client.get_metric_history(runs["search/td"].info.run_id, "best_objective")
+    assert [(m.step, m.value) for m in history] == [(1, 4.5), (2, 4.5), (3, 4.5), (4, 4.5)]
 
 
 @pytest.mark.parametrize(
