@@ -138,6 +138,33 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     _add_where(parser)
 
 
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "plan",
+        nargs="?",
+        type=Path,
+        metavar="PLAN.toml",
+        help="file, or name of a shipped one: tiny, paper (default: tiny)",
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="so little of everything that it ends in minutes"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a value of the plan, e.g. contrastive.final_seeds=5",
+    )
+    parser.add_argument("--spaces", type=Path, metavar="DIR", help="holds FAMILY.toml files")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print runs and compute, start nothing"
+    )
+    _add_storage(parser)
+    _add_where(parser)
+
+
 def _add_final(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("exports", nargs="*", type=Path, metavar="EXPORT.toml")
     default = parser.add_argument_group("without a search")
@@ -271,6 +298,7 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument("--port", type=_count(1), default=5000)
             action.add_argument("--tracking-uri", metavar="URI")
     _add_doctor(add("doctor", "check nodes, versions, storage, tracking and disks beforehand"))
+    _add_study(add("study", "the whole comparison: searches, controls, finals, evaluations"))
     _add_final(add("final", "train exported configurations at the full horizon with new seeds"))
     _add_evaluate(add("evaluate", "probes and effective information by budget of trained models"))
     _add_data(add("data", "convert, look at and check data sets"))

@@ -149,6 +149,11 @@ class Study:
             and all(search.optimizer.is_finished for search in self._searches.values())
         )
 
+    @property
+    def num_ended(self) -> int:
+        """Training runs that have their outcome."""
+        return sum(run.outcome is not None for run in self._runs.values())
+
     # --- what the commands and the report call
 
     @property

@@ -26,6 +26,7 @@ from prior_search.models import ModelPreset, OrderedModel
 from prior_search.tasks import make_task
 from prior_search.trial import MetricPoint, TrialSpec
 
+MODEL_NAME = "model.safetensors"  # what a final training leaves
 NUM_POINTS = 4  # a trial reports its validation objective this often, the last time at its end
 
 
@@ -198,7 +199,7 @@ def fit(
         tracks: the data.
         device: ``auto``, ``cpu`` or ``cuda``.
         checkpoint: a safetensors file to write every ``checkpoint_seconds`` and to go on from if
-            it is there; removed at the end. Final trainings leave ``model.safetensors`` beside it.
+            it is there; removed at the end. Final trainings leave ``MODEL_NAME`` beside it.
         checkpoint_seconds: time between checkpoints.
 
     Raises:
@@ -230,7 +231,7 @@ def fit(
 def _leave(run: TrainingRun, checkpoint: Path) -> None:
     """Put the model of a final training in the place of its checkpoint."""
     if run.spec.stage == "final":
-        path = checkpoint.with_name("model.safetensors")
+        path = checkpoint.with_name(MODEL_NAME)
         save_model(run.model, path, run.spec, run.tracks.fingerprint)
     checkpoint.unlink(missing_ok=True)
 

@@ -40,7 +40,15 @@ ALLOWED: dict[str, set[str]] = {
     "mlflow_log": GROUND | {"event_log"},
     "progress": GROUND | {"event_log"},
     "synthetic": GROUND | {"toml_input"},
-    "runner": GROUND | {"data", "training", "synthetic"},
+    "runner": GROUND | {"data", "training", "synthetic", "model_evaluation"},
+    "shipped": set(),
+    "past_searches": RECORD_SIDE,
+    "model_evaluation": DATA_SIDE | {"tasks", "training", "evaluation"},
+    "evaluation_runs": GROUND | {"study", "training", "model_evaluation"},
+    "campaign": RECORD_SIDE
+    | DATA_SIDE
+    | {"evaluation", "tasks", "training", "runner", "environment", "shipped", "past_searches"}
+    | {"model_evaluation", "evaluation_runs", "final_training"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
 COMMANDS = (
@@ -53,6 +61,7 @@ COMMANDS = (
     "places",
     "report",
     "search",
+    "study",
 )
 LIBRARY_OWNERS = {
     "ray": {"runner/tune.py", "runner/ray_cluster.py"},

@@ -9,6 +9,7 @@ from prior_search.commands.inspect_study import best, export, params, status, ui
 from prior_search.commands.places import default_storage
 from prior_search.commands.report import report
 from prior_search.commands.search import search
+from prior_search.commands.study import study
 
 __all__ = [
     "best",
@@ -23,5 +24,6 @@ __all__ = [
     "report",
     "search",
     "status",
+    "study",
     "ui",
 ]

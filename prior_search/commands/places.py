@@ -19,10 +19,11 @@ from prior_search.event_log import Event, holds_study
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.redaction import redact
-from prior_search.trial import Task
+from prior_search.trial import Task, TrialSpec
 
 if TYPE_CHECKING:
     from prior_search.data import ObjectTracks
+    from prior_search.runner import WorkerSettings
 
 MAX_EMBEDDED_SIZE = 64  # pixels; rendering time and memory grow with the square
 MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking server
@@ -59,6 +60,14 @@ def find_study(name: str, storage: Path) -> Path:
     raise RequestError(
         f"no study {name!r}: looked in {given.resolve()} and {(storage / name).resolve()}"
     )
+
+
+def find_campaign(name: str, storage: Path) -> Path | None:
+    """The folder of a campaign given by path, or by name within the storage; None if it is none."""
+    for folder in (Path(name), storage / name):
+        if (folder / "campaign.toml").is_file():
+            return folder.resolve()
+    return None
 
 
 def check_batches(tracks: ObjectTracks, task: Task, preset: str, data: str, wanted: int) -> None:
@@ -123,9 +132,22 @@ def prepare_data(console: Console, data: str, task: Task, preset: str) -> tuple[
 
 
 def executor(
-    options: argparse.Namespace, data: str, trials_folder: Path, *, num_workers: int = 1
+    options: argparse.Namespace,
+    data: str,
+    trials_folder: Path,
+    *,
+    num_workers: int = 1,
+    locate: Callable[[TrialSpec, WorkerSettings], WorkerSettings] | None = None,
 ) -> Any:
-    """The executor that the flags ask for; Ray is imported only if it is wanted."""
+    """The executor that the flags ask for; Ray is imported only if it is wanted.
+
+    Args:
+        options: the flags.
+        data: where the workers find the set.
+        trials_folder: for checkpoints and models.
+        num_workers: processes that share a trial.
+        locate: changes the settings of single trials.
+    """
     from prior_search.runner import LocalExecutor, WorkerSettings
 
     settings = WorkerSettings(
@@ -136,10 +158,12 @@ def executor(
         num_workers=num_workers,
         trial_seconds=options.trial_timeout,
     )
+    settings_of = None if locate is None else (lambda spec: locate(spec, settings))
     if options.executor == "local":
         cores = len(os.sched_getaffinity(0))
         fitting = max(1, int(cores / max(options.cpus_per_trial * num_workers, 1e-9)))
-        return LocalExecutor(settings, num_workers=options.max_concurrent_trials or fitting)
+        slots = options.max_concurrent_trials or fitting
+        return LocalExecutor(settings, num_workers=slots, settings_of=settings_of)
     from prior_search.runner.tune import TuneExecutor
 
     return TuneExecutor(
@@ -147,6 +171,7 @@ def executor(
         max_concurrent=options.max_concurrent_trials,
         cpus_per_trial=options.cpus_per_trial,
         gpus_per_trial=options.gpus_per_trial,
+        settings_of=settings_of,
     )
 
 

@@ -28,6 +28,7 @@ from prior_search.progress import ProgressView
 from prior_search.redaction import has_password
 from prior_search.report import draw_weights, export_best, write_parquet, write_report
 from prior_search.request import StudyRequest, resolve
+from prior_search.shipped import space_file
 from prior_search.study import PastTraining, Study
 from prior_search.toml_input import choice, read_space
 from prior_search.trial import BOTTLENECKS, Bottleneck, Task
@@ -59,8 +60,7 @@ def read_request(
 
     choices = tuple(PRESETS_OF.get(options.task, PRESETS))  # a synthetic trial needs none of them
     preset = choice("preset", options.preset, choices, "--preset")
-    variant = "-reconstruction" if options.task == "reconstruction" else ""
-    path = _space_folder(options.spaces) / f"{options.family}{variant}.toml"
+    path = space_file(options.family, options.task, options.spaces)
     overrides = list(options.overrides)
     for stage in ("stage1_trials", "stage2_trials"):
         if getattr(options, stage) is not None:
@@ -108,15 +108,6 @@ def _check_device(device: str) -> None:
         resolve_device(device)
     except ValueError as error:
         raise RequestError(f"--device: {error}") from error
-
-
-def _space_folder(given: Path | None) -> Path:
-    """The shipped space files: inside an installed package, beside the package in a checkout."""
-    if given is not None:
-        return given
-    package = Path(__file__).parent.parent
-    inside = package / "search_spaces"
-    return inside if inside.is_dir() else package.parent / "search_spaces"
 
 
 def open_or_create(
@@ -219,7 +210,8 @@ def show_result(console: Console, folder: Path) -> int:
     return 0
 
 
-def _seconds_per_step(request: StudyRequest, bottleneck: Bottleneck, device: str) -> float:
+def step_seconds(request: StudyRequest, bottleneck: Bottleneck, device: str) -> float:
+    """Seconds of a training step, timed on this machine."""
     from prior_search.step_timing import seconds_per_step
     from prior_search.synthetic import read_rehearsal
 
@@ -238,7 +230,7 @@ def dry_run(console: Console, request: StudyRequest, options: argparse.Namespace
         short, full = request.horizon("short"), request.horizon("long")
         steps = budget.stage1_trials * short
         steps += (budget.stage2_trials + budget.confirm_trials) * full
-        hours = steps * _seconds_per_step(request, bottleneck, options.device) / 3600
+        hours = steps * step_seconds(request, bottleneck, options.device) / 3600
         total += hours
         table.add_row(
             bottleneck,

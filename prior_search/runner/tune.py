@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from prior_search.runner.ray_cluster import autoscales, joined
@@ -67,11 +68,17 @@ class _TrialActor(tune.Trainable):
 class _SourceSearcher(Searcher):
     """Tune's question for the next trial, passed on to the source."""
 
-    def __init__(self, source: TrialSource, settings: WorkerSettings, limit: int) -> None:
+    def __init__(
+        self,
+        source: TrialSource,
+        settings_of: Callable[[TrialSpec], WorkerSettings],
+        limit: int,
+        deadlines: Deadlines,
+    ) -> None:
         super().__init__(metric="training_iteration", mode="max")
-        self.source, self._settings, self._limit = source, settings, limit
+        self.source, self._settings_of, self._limit = source, settings_of, limit
         self.running: dict[str, TrialSpec] = {}
-        self.deadlines = Deadlines(settings.trial_seconds)
+        self.deadlines = deadlines
         self.overdue: dict[str, float] = {}  # trials whose actors were ended, and their seconds
 
     def __getstate__(self) -> dict[str, Any]:
@@ -87,7 +94,7 @@ class _SourceSearcher(Searcher):
         if spec is None:
             return None if self.running else Searcher.FINISHED
         self.running[trial_id] = spec
-        return {"spec": spec.as_dict(), "settings": self._settings}
+        return {"spec": spec.as_dict(), "settings": self._settings_of(spec)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -164,6 +171,7 @@ class TuneExecutor:
         cpus_per_trial: CPUs that each process of a trial occupies.
         gpus_per_trial: GPUs, or a share of one, of a trial; None for one per process if the
             cluster has GPUs, else 0.
+        settings_of: of one trial, where they differ between trials; None for ``settings``.
     """
 
     def __init__(
@@ -173,8 +181,10 @@ class TuneExecutor:
         max_concurrent: int | None = None,
         cpus_per_trial: float = 1.0,
         gpus_per_trial: float | None = None,
+        settings_of: Callable[[TrialSpec], WorkerSettings] | None = None,
     ) -> None:
         self._settings = settings
+        self._settings_of = settings_of or (lambda _: settings)
         self._max_concurrent = max_concurrent
         self._cpus, self._gpus = cpus_per_trial, gpus_per_trial
 
@@ -189,7 +199,9 @@ class TuneExecutor:
         with joined():
             share = self._share()
             for restart in range(MAX_RESTARTS + 1):
-                searcher = _SourceSearcher(source, self._settings, self._limit(share))
+                deadlines = Deadlines(self._settings.trial_seconds)
+                limit = self._limit(share)
+                searcher = _SourceSearcher(source, self._settings_of, limit, deadlines)
                 try:
                     self._fit(searcher, share)
                 except RayError as error:

@@ -16,10 +16,11 @@ import torch
 
 from prior_search.data import ObjectTracks, open_tracks
 from prior_search.errors import TrialDivergedError, WorkerLostError
+from prior_search.model_evaluation import evaluate_beside
 from prior_search.redaction import redact
 from prior_search.runner.worker_group import GroupSettings, WorkerGroup
 from prior_search.synthetic import rehearse
-from prior_search.training import fit
+from prior_search.training import MODEL_NAME, fit
 from prior_search.trial import MetricPoint, Status, TrialResult, TrialSpec
 
 logger = logging.getLogger(__name__)
@@ -105,6 +106,10 @@ class TrialRun:
                 self.spec, settings.data, checkpoint=path, checkpoint_seconds=seconds
             )
             return
+        if self.spec.stage == "evaluation":
+            model = path.with_name(MODEL_NAME)
+            yield evaluate_beside(model, _tracks(settings.data), device=settings.device)
+            return
         if settings.num_workers > 1:
             yield from self._on_several_workers(path)
             return
@@ -141,15 +146,11 @@ class TrialRun:
             wall_seconds=time.monotonic() - self._started,
             worker=worker_name(),
             error=error,
+            study=self.spec.study,
+            search=self.spec.search,
         )
 
 
 def lost(spec: TrialSpec, reason: str) -> TrialResult:
     """The result of an attempt whose worker went away."""
-    return TrialResult(
-        trial=spec.trial,
-        replicate=spec.replicate,
-        attempt=spec.attempt,
-        status="lost",
-        error=reason,
-    )
+    return TrialResult.without_value(spec, "lost", reason)

@@ -1,0 +1,26 @@
+"""Campaigns: the studies of a whole comparison with their controls, finals and evaluations."""
+
+from prior_search.campaign.campaign import Campaign, Ended, planned_runs, planned_work
+from prior_search.campaign.outcome import (
+    PLAN_NAME,
+    comparison_input,
+    holds_campaign,
+    outcomes,
+    write_evaluations,
+)
+from prior_search.campaign.parts import Ground
+from prior_search.campaign.plan import CampaignPlan
+
+__all__ = [
+    "PLAN_NAME",
+    "Campaign",
+    "CampaignPlan",
+    "Ended",
+    "Ground",
+    "comparison_input",
+    "holds_campaign",
+    "outcomes",
+    "planned_runs",
+    "planned_work",
+    "write_evaluations",
+]
