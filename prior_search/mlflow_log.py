@@ -66,6 +66,7 @@ class MlflowMirror:
         self._has_server = self.tracking_uri.startswith(("http://", "https://"))
         self._client: MlflowClient | None = None
         self._study = ""
+        self._first = ""  # key of this log's first parent run
         self._experiment = ""
         self._runs: dict[str, str] = {}  # prior_search.key -> MLflow run id
         self._specs: dict[tuple[int, int], TrialSpec] = {}
@@ -110,15 +111,15 @@ class MlflowMirror:
 
     def _open(self, event: Event) -> None:
         client = MlflowClient(self.tracking_uri)
-        self._study = event["study"]
+        self._study, self._first = event["study"], f"search/{event['searches'][0]}"
         self._runs.clear()
         found = client.get_experiment_by_name(self._study)
         if found is None:
             root = None if self._has_server else (self.folder / "mlartifacts").as_uri()
-            self._experiment = client.create_experiment(self._study, artifact_location=root)
+            self._experiment = self._create_experiment(client, root)
         else:
             self._experiment = found.experiment_id
-            self._find_runs(client)
+            self._find_runs(client, self._experiment)
         self._client = client
         for search in event["searches"]:
             if f"search/{search}" not in self._runs:
@@ -129,10 +130,21 @@ class MlflowMirror:
                 facts = {"seed": event["seed"], "data_fingerprint": event["data_fingerprint"]}
                 self._log(f"search/{search}", event["time"], params=facts | versions)
 
-    def _find_runs(self, client: MlflowClient) -> None:
+    def _create_experiment(self, client: MlflowClient, root: str | None) -> str:
+        """Logs of one study (final trainings) may be mirrored at a time: one of them makes it."""
+        try:
+            return str(client.create_experiment(self._study, artifact_location=root))
+        except MlflowException:
+            found = client.get_experiment_by_name(self._study)
+            if found is None:
+                raise
+            self._find_runs(client, found.experiment_id)
+            return str(found.experiment_id)
+
+    def _find_runs(self, client: MlflowClient, experiment: str) -> None:
         token = None
         while True:
-            page = client.search_runs([self._experiment], max_results=1000, page_token=token)
+            page = client.search_runs([experiment], max_results=1000, page_token=token)
             for run in page:
                 self._adopt(run)
             token = page.token
@@ -143,7 +155,8 @@ class MlflowMirror:
         tags = run.data.tags
         if tags.get("prior_search.study") == self._study and "prior_search.key" in tags:
             self._runs[tags["prior_search.key"]] = run.info.run_id
-            self._applied = max(self._applied, int(tags.get("prior_search.applied", -1)))
+            if tags["prior_search.key"] == self._first:  # the others may be of another log
+                self._applied = max(self._applied, int(tags.get("prior_search.applied", -1)))
 
     def _create(
         self,
@@ -182,8 +195,7 @@ class MlflowMirror:
 
     def _mark(self, event: Event) -> None:
         """Note in the store how far it has come."""
-        first = next(iter(self._runs.values()))
-        self._store.set_tag(first, "prior_search.applied", str(event["seq"]))
+        self._store.set_tag(self._runs[self._first], "prior_search.applied", str(event["seq"]))
 
     # --- one method per kind of event
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -51,6 +52,29 @@ def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
         "--trial-timeout",
     }  # fmt: skip
     assert flags_of("control") == flags - {"--bottleneck"} | {"--from"}
+
+
+def test_help_and_a_wrong_flag_load_no_large_library() -> None:
+    lines = [["--help"], ["--version"], ["--wrong"], ["search", "--family", "gausian"]]
+    lines += [[name, "--help"] for name in cli.COMMANDS]
+    run = (
+        "import contextlib, sys\nfrom prior_search import cli\n"
+        f"for line in {lines}:\n"
+        "    with contextlib.suppress(SystemExit):\n"
+        "        cli.main(line)\n"
+        "large = {'torch', 'ray', 'botorch', 'mlflow', 'matplotlib', 'numpy', 'pandas', 'rich'}\n"
+        "print(sorted(large & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+    assert done.stdout.count("usage: prior-search") == 1 + len(cli.COMMANDS)
+
+
+def test_every_command_has_what_runs_it() -> None:
+    for name in cli.COMMANDS:
+        assert callable(importlib.import_module(f"prior_search.commands.{name}").run)
 
 
 @pytest.mark.parametrize(

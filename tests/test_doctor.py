@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prior_search import cli
+from prior_search.commands import doctor as module
 from prior_search.runner import NodeFacts, look_around
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-module = importlib.import_module("prior_search.commands.doctor")  # its name is the command's, too
 
 
 def node(**changes: Any) -> NodeFacts:

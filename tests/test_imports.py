@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,15 +53,17 @@ ALLOWED: dict[str, set[str]] = {
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
 COMMANDS = (
+    "best",
     "control",
     "data",
     "doctor",
     "evaluate",
     "final",
-    "inspect_study",
+    "params",
     "places",
     "report",
     "search",
+    "status",
     "study",
 )
 LIBRARY_OWNERS = {
@@ -110,6 +113,15 @@ def test_a_large_library_is_imported_by_its_owners_only(library: str) -> None:
         if any(m.split(".")[0] == library for m in imported_modules(path))
     }
     assert users == LIBRARY_OWNERS[library]
+
+
+def test_parsers_import_what_is_small() -> None:
+    own = {path for path in FILES if path.parent.name == "parsers"} | {PACKAGE / "cli.py"}
+    modules = {m for path in own for m in imported_modules(path)}
+    rooms = {m.split(".")[1] for m in modules if m.startswith("prior_search.")}
+    assert rooms - {"__version__", "commands"} <= GROUND
+    others = {m.split(".")[0] for m in modules} - {"prior_search"}
+    assert others <= sys.stdlib_module_names
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:

@@ -40,7 +40,7 @@ from prior_search.trial import OBJECTIVES
 FREE = ("name", "bottlenecks", "matched", "data")  # may differ between a control and its sources
 
 
-def control(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Tune common weights of ITD and TD; 0 done, 3 no trial succeeded, 130 interrupted."""
     console = Console()
     request = read_request(options, ARMS, matched=True)

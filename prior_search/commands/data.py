@@ -31,7 +31,7 @@ LINE_SECONDS = 10.0  # between lines where there is no terminal
 CLASSES_SHOWN = 20
 
 
-def data(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run ``convert``, ``info`` or ``verify``."""
     return {"convert": convert, "info": info, "verify": verify}[options.action](options)
 

@@ -31,7 +31,7 @@ class Finding:
     text: str
 
 
-def doctor(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Look at nodes, GPUs, versions, storage, tracking and disks; 2 if one is not as asked."""
     console = Console()
     findings = list(_examine(options))

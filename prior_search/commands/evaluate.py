@@ -42,7 +42,7 @@ class _Request:
     fingerprint: str
 
 
-def evaluate(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Evaluate every given model; 0 done, 130 interrupted, with the finished ones kept."""
     console = Console(stderr=options.json)
     requests = [_request(console, path, options.data) for path in options.checkpoints]

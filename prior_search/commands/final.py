@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
+from prior_search.commands.parsers.flags import default_storage
 from prior_search.commands.places import (
     MIRROR_SECONDS,
     check_writable,
-    default_storage,
     executor,
     interrupted,
     prepare_data,
@@ -33,7 +33,7 @@ from prior_search.trial import BOTTLENECKS, OBJECTIVES, Bottleneck, Family, Task
 DEFAULT_FLAGS = ("family", "bottleneck", "task", "preset", "seed")
 
 
-def final(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Train every configuration with K seeds; prints mean and interval; 3 if nothing succeeded."""
     console = Console()
     code = 0

@@ -29,11 +29,6 @@ MAX_EMBEDDED_SIZE = 64  # pixels; rendering time and memory grow with the square
 MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking server
 
 
-def default_storage() -> Path:
-    """``$PRIOR_SEARCH_STORAGE``, or a folder in the user's home: never the working directory."""
-    return Path(os.environ.get("PRIOR_SEARCH_STORAGE", Path.home() / "prior-search-studies"))
-
-
 def check_writable(folder: Path, flag: str) -> Path:
     """The folder that ``flag`` names, made and resolved; refused if it cannot be written to."""
     try:
@@ -63,7 +58,7 @@ def find_study(name: str, storage: Path) -> Path:
 
 
 def find_campaign(name: str, storage: Path) -> Path | None:
-    """The folder of a campaign given by path, or by name within the storage; None if it is none."""
+    """The folder of a campaign, by path or by name within the storage; None if it is none."""
     for folder in (Path(name), storage / name):
         if (folder / "campaign.toml").is_file():
             return folder.resolve()

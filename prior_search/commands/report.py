@@ -11,7 +11,7 @@ from prior_search.report import write_report
 from prior_search.study import Study
 
 
-def report(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Write the report of a study or of a campaign, also while it runs."""
     campaign = find_campaign(options.study, options.storage_path)
     if campaign is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from prior_search.commands.inspect_study import best_table
+from prior_search.commands.best import best_table
 from prior_search.commands.places import (
     MIRROR_SECONDS,
     check_writable,
@@ -34,7 +34,7 @@ from prior_search.toml_input import choice, read_space
 from prior_search.trial import BOTTLENECKS, Bottleneck, Task
 
 
-def search(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Tune the weights of one family; 0 done, 3 no trial succeeded, 130 interrupted."""
     console = Console()
     chosen = BOTTLENECKS if options.bottleneck == "all" else (options.bottleneck,)

@@ -46,7 +46,7 @@ from prior_search.trial import OBJECTIVES, Task
 DEFAULT_PLAN = "tiny.toml"
 
 
-def study(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run or resume a campaign; 0 done, 3 a search has no result, 130 interrupted."""
     console = Console()
     plan = _read_plan(options)

@@ -1,0 +1,69 @@
+"""``prior-search best``: the recommended weights of a study."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from prior_search.commands.places import study_folder
+from prior_search.progress import format_weights
+from prior_search.report import by_suggestion, trial_rows
+from prior_search.study import Study
+from prior_search.trial import OBJECTIVES
+
+
+def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
+    """Print the recommendations that the log holds; False if there is none."""
+    rows = by_suggestion(trial_rows(events))
+    objective = OBJECTIVES[rows[0].spec.task] if rows else "objective"
+    table = Table(
+        title=f"recommended weights: lowest posterior mean of the {objective} "
+        "at the full horizon, among configurations trained there",
+        title_justify="left",
+    )
+    for column in ("search", "trial", "posterior mean ± sd", "measured", "weights"):
+        table.add_column(column, overflow="fold")
+    found = False
+    for event in events:
+        if event["event"] == "search_finished" and event["recommendation"] is not None:
+            best = event["recommendation"]
+            measured = [
+                f"{row.objective:.4f}"
+                for row in rows
+                if row.spec.trial == best["trial"] and row.objective is not None
+            ]
+            mean = f"{best['predicted_mean']:.4f} ± {best['predicted_sd']:.4f}"
+            weights = format_weights(best["values"])
+            table.add_row(
+                event["search"], f"t{best['trial']:04d}", mean, ", ".join(measured), weights
+            )
+            found = True
+    if found:
+        console.print(table)
+    return found
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the recommendations; 3 if there is none yet."""
+    folder = study_folder(options)
+    study = Study(folder, read_only=True)
+    try:
+        console = Console()
+        events = [e for e in study.events if e["event"] != "search_finished"]
+        for search in study.request.searches:
+            if study.optimizer(search).has_recommendation:
+                found = study.recommend(search).as_dict()
+                events.append(
+                    {"event": "search_finished", "search": search, "recommendation": found}
+                )
+        if not best_table(console, events):
+            console.print("no trial at the full horizon has succeeded yet")
+            return 3
+        if not study.is_finished:
+            console.print("the search is not finished: these are its recommendations so far")
+        return 0
+    finally:
+        study.close()

@@ -1,0 +1,31 @@
+"""``prior-search params``: parameter counts of a preset."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from prior_search.models import parameter_table, reconstruction_parameter_table
+from prior_search.tasks import PRESETS_OF
+from prior_search.toml_input import choice
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print parameter counts by component."""
+    preset = choice("preset", options.preset, tuple(PRESETS_OF[options.task]), "--preset")
+    is_contrastive = options.task == "contrastive"
+    rows = (parameter_table if is_contrastive else reconstruction_parameter_table)(preset)
+    source = "Table 2" if is_contrastive else "section 2.5"
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    table = Table(title=f"parameters of preset {preset!r}, in millions (published: {source})")
+    for column in rows[0]:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+    return 0

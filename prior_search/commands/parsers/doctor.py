@@ -1,0 +1,18 @@
+"""Flags of ``prior-search doctor``."""
+
+from __future__ import annotations
+
+import argparse
+
+from prior_search.commands.parsers.flags import add_storage, count
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Where to look, and what is expected there."""
+    add_storage(parser)
+    parser.add_argument("--executor", choices=("ray", "local"), default="ray")
+    parser.add_argument(
+        "--expect-nodes", type=count(1), metavar="N", help="at least so many, with the head"
+    )
+    parser.add_argument("--expect-gpus", type=count(0), metavar="N", help="at least so many")
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store to ask")

@@ -1,0 +1,120 @@
+"""Types of values, and groups of flags that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from prior_search.trial import FAMILIES, TASKS
+
+
+def default_storage() -> Path:
+    """``$PRIOR_SEARCH_STORAGE``, or a folder in the user's home: never the working directory."""
+    return Path(os.environ.get("PRIOR_SEARCH_STORAGE", Path.home() / "prior-search-studies"))
+
+
+def count(least: int) -> Callable[[str], int]:
+    """A type of flag: whole numbers from ``least``."""
+
+    def whole_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from error
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be >= {least}, got {value}")
+        return value
+
+    return whole_number
+
+
+def share(text: str) -> float:
+    """A type of flag: finite positive numbers."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from error
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be finite and > 0, got {text}")
+    return value
+
+
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    """The flag that says where studies are."""
+    parser.add_argument(
+        "--storage-path",
+        type=Path,
+        default=default_storage(),
+        metavar="DIR",
+        help="holds the folders of studies (default: %(default)s)",
+    )
+
+
+def add_where(parser: argparse.ArgumentParser) -> None:
+    """Flags that say where trials run and how much of a machine each takes."""
+    where = parser.add_argument_group("where it runs")
+    where.add_argument("--executor", choices=("ray", "local"), default="ray")
+    where.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    where.add_argument(
+        "--max-concurrent-trials", type=count(1), metavar="N", help="default: as many as fit"
+    )
+    where.add_argument("--cpus-per-trial", type=share, default=1.0, metavar="X")
+    where.add_argument(
+        "--gpus-per-trial", type=share, metavar="X", help="default: 1 on CUDA workers, else 0"
+    )
+    where.add_argument(
+        "--trial-timeout",
+        type=share,
+        metavar="SECONDS",
+        help="end an attempt that takes longer (default: ten times the slowest pace so far)",
+    )
+    where.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow store; default: sqlite in the study"
+    )
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """Flags that say what is searched, for how long and where."""
+    parser.add_argument("--family", required=True, choices=FAMILIES)
+    parser.add_argument("--task", choices=TASKS, default="contrastive")
+    parser.add_argument(
+        "--preset",
+        default="tiny",
+        help="tiny, small or paper, or with SimCLR views tiny-simclr, … (default: tiny)",
+    )
+    parser.add_argument("--data", default="embedded", metavar="embedded|PATH|s3://…")
+    parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET[-control])")
+    parser.add_argument("--seed", type=count(0), default=0)
+    parser.add_argument(
+        "--steps", type=count(1), metavar="N", help="full horizon (default: the preset's)"
+    )
+    parser.add_argument(
+        "--spaces",
+        type=Path,
+        metavar="DIR",
+        help="holds FAMILY.toml and FAMILY-reconstruction.toml",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a value of the space file, e.g. budget.anchors=4",
+    )
+    parser.add_argument("--stage1-trials", type=count(1), metavar="N")
+    parser.add_argument("--stage2-trials", type=count(1), metavar="N")
+    parser.add_argument("--resume", choices=("auto", "never", "must"), default="auto")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print trials and compute, start nothing"
+    )
+    add_storage(parser)
+    add_where(parser)
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """Flags that name a study."""
+    parser.add_argument("study", help="name of a study, or its folder")
+    add_storage(parser)

@@ -1,0 +1,63 @@
+"""Flags of the commands about models: ``final``, ``evaluate``, ``params``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from prior_search.commands.parsers.flags import add_where, count
+from prior_search.trial import BOTTLENECKS, FAMILIES, TRAINED_TASKS
+
+
+def add_final(parser: argparse.ArgumentParser) -> None:
+    """What to train, how often and where."""
+    parser.add_argument("exports", nargs="*", type=Path, metavar="EXPORT.toml")
+    default = parser.add_argument_group("without a search")
+    default.add_argument(
+        "--defaults", action="store_true", help="train default weights instead of exports"
+    )
+    default.add_argument("--family", choices=FAMILIES)
+    default.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), help="default: all")
+    default.add_argument("--task", choices=TRAINED_TASKS, help="default: contrastive")
+    default.add_argument("--preset", help="default: tiny")
+    default.add_argument("--seed", type=count(0), metavar="N", help="default: 0")
+    parser.add_argument("--seeds", type=count(1), default=3, metavar="K")
+    parser.add_argument("--steps", type=count(1), metavar="N", help="default: the export's")
+    parser.add_argument(
+        "--num-workers",
+        type=count(1),
+        default=1,
+        metavar="K",
+        help="processes that share every batch of a training (default: 1)",
+    )
+    parser.add_argument("--data", metavar="embedded|PATH|s3://…", help="default: the export's")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: final/ beside the export's folder"
+    )
+    add_where(parser)
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """What to evaluate, and on which data."""
+    parser.add_argument(
+        "checkpoints",
+        nargs="+",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="model.safetensors of a final training, or its folder",
+    )
+    parser.add_argument(
+        "--data", metavar="embedded|PATH|s3://…", help="what the models were trained on (embedded)"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--json", action="store_true", help="print evaluation.json, no tables")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: evaluation/ beside the models"
+    )
+
+
+def add_params(parser: argparse.ArgumentParser) -> None:
+    """A preset."""
+    parser.add_argument("--task", choices=TRAINED_TASKS, default="contrastive")
+    parser.add_argument("--preset", default="paper")
+    parser.add_argument("--json", action="store_true")

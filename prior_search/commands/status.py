@@ -1,0 +1,66 @@
+"""``prior-search status``: how far a study is."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from prior_search.commands.places import study_folder
+from prior_search.event_log import read_events
+from prior_search.progress import format_weights
+from prior_search.report import trial_rows
+from prior_search.request import StudyRequest
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the state of every search and every training run."""
+    console = Console()
+    folder = study_folder(options)
+    events = read_events(folder / "events.jsonl")
+    rows = trial_rows(events)
+    request = StudyRequest.read(folder / "study.toml")
+    budget = request.budget
+    planned = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
+    for search, arms in request.searches.items():
+        states = Counter(row.state for row in rows if row.spec.search == search)
+        shown = ", ".join(f"{count} {state}" for state, count in states.items()) or "none yet"
+        total = planned * len(arms)
+        console.print(f"{search}: {sum(states.values())} of {total} runs suggested; {shown}")
+    table = Table()
+    for column in (
+        "run",
+        "search",
+        "stage",
+        "role",
+        "state",
+        "objective",
+        "predicted",
+        "seconds",
+        "weights",
+    ):
+        table.add_column(column)
+    for row in rows:
+        predicted = (
+            ""
+            if row.predicted_mean is None
+            else f"{row.predicted_mean:.3f} ± {row.predicted_sd:.3f}"
+        )
+        table.add_row(
+            row.spec.label,
+            row.spec.arm_name,
+            row.spec.stage,
+            row.spec.role,
+            row.state,
+            "" if row.objective is None else f"{row.objective:.4f}",
+            predicted,
+            f"{row.wall_seconds:.0f}",
+            format_weights(row.spec.weights.as_dict()),
+        )
+    console.print(table)
+    age = time.time() - events[-1]["time"]
+    console.print(f"last event: {events[-1]['event']}, {age:.0f} s ago, in {folder}")
+    return 0
