@@ -1,4 +1,4 @@
-"""Folders of files that come with the package: search spaces and studies."""
+"""Folders of files that come with the package: search spaces and plans of studies."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def report_campaign(console: Console, root: Path, out: Path) -> int:
 
 
 def _read_plan(options: argparse.Namespace) -> CampaignPlan:
-    shipped = shipped_folder("studies")
+    shipped = shipped_folder("study_plans")
     path = options.plan or shipped / DEFAULT_PLAN
     if not path.exists() and path.suffix == "" and (shipped / f"{path.name}.toml").exists():
         path = shipped / f"{path.name}.toml"
