@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 
+PLAN_NAME = "campaign.toml"  # in the folder of a campaign, which holds those of its studies
+
 # These decide nothing, hold no free text, and are most of the log; a later event syncs them, too.
 UNSYNCED = ("trial_started", "metric_point")
 
@@ -47,6 +49,11 @@ def holds_study(folder: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.readline().endswith(b"\n")
+
+
+def holds_campaign(folder: Path) -> bool:
+    """Whether a folder is one of several studies that ``prior-search study`` runs."""
+    return (folder / PLAN_NAME).is_file()
 
 
 def _parse(content: bytes, path: Path) -> Iterator[Event]:

@@ -97,6 +97,7 @@ class FinalTraining:
             }
             data |= {"preset": first.preset, "seed": self.export.study_seed}
             data |= {"searches": [first.search], "data_fingerprint": self.export.data_fingerprint}
+            data |= {"data": self.export.data, "experiment": self.export.study}
             self._append("study_created", data | dict(listener_facts))
         for spec in self.specs:
             if spec.replicate not in known:

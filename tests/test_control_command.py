@@ -123,16 +123,16 @@ def check_tracking(study: Path) -> None:
     assert [r.info.run_name for r in parents] == ["control"]
     children = {r.info.run_name: r for r in runs.values() if r not in parents}
     assert {"t0000-itd", "t0001-td"} < children.keys()
-    assert children["t0001-td"].data.tags["prior_search.bottleneck"] == "td"
-    assert children["t0001-td"].data.tags["prior_search.reused"].startswith(SOURCE)
+    assert children["t0001-td"].data.tags["bottleneck"] == "td"
+    assert children["t0001-td"].data.tags["reused"].startswith(SOURCE)
     for child in children.values():
         parent = runs[child.data.tags["mlflow.parentRunId"]]
-        is_replicate = child.data.tags["prior_search.level"] == "replicate"
+        is_replicate = child.data.tags["level"] == "replicate"
         assert (parent in parents) != is_replicate
         if is_replicate:
             names = ("bottleneck", "search")
-            own = [child.data.tags[f"prior_search.{n}"] for n in names]
-            assert own == [parent.data.tags[f"prior_search.{n}"] for n in names]
+            own = [child.data.tags[n] for n in names]
+            assert own == [parent.data.tags[n] for n in names]
 
 
 @pytest.mark.parametrize(

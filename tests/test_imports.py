@@ -68,7 +68,10 @@ COMMANDS = (
 )
 LIBRARY_OWNERS = {
     "ray": {"runner/tune.py", "runner/ray_cluster.py"},
-    "mlflow": {"mlflow_log.py"},
+    "mlflow": {
+        f"mlflow_log/{name}.py"
+        for name in ("dataset", "driver_metrics", "mirror", "registry", "runs", "store")
+    },
     "botorch": {"search/botorch_model.py"},
     "gpytorch": {"search/botorch_model.py"},
     "jinja2": {"report/page.py"},

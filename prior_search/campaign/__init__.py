@@ -2,9 +2,7 @@
 
 from prior_search.campaign.campaign import Campaign, Ended, planned_runs, planned_work
 from prior_search.campaign.outcome import (
-    PLAN_NAME,
     comparison_input,
-    holds_campaign,
     outcomes,
     write_evaluations,
 )
@@ -12,13 +10,11 @@ from prior_search.campaign.parts import Ground
 from prior_search.campaign.plan import CampaignPlan
 
 __all__ = [
-    "PLAN_NAME",
     "Campaign",
     "CampaignPlan",
     "Ended",
     "Ground",
     "comparison_input",
-    "holds_campaign",
     "outcomes",
     "planned_runs",
     "planned_work",

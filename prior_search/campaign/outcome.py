@@ -14,7 +14,7 @@ from prior_search.campaign.parts import final_folder
 from prior_search.campaign.plan import CampaignPlan, control_name
 from prior_search.data import open_tracks
 from prior_search.evaluation import Evaluation, reconstruct_all
-from prior_search.event_log import Event, holds_study, read_events
+from prior_search.event_log import PLAN_NAME, Event, holds_study, read_events
 from prior_search.model_evaluation import EVALUATION_NAME, known_evaluation
 from prior_search.models import parameter_table
 from prior_search.report import Export, draw_accuracy_by_budget, read_export, trial_rows
@@ -29,7 +29,6 @@ from prior_search.study import Study
 from prior_search.training import MODEL_NAME, load_model, resolve_device
 from prior_search.trial import Bottleneck, Task
 
-PLAN_NAME = "campaign.toml"
 PICTURED = 2  # held-out images of Fig. 5
 
 
@@ -50,11 +49,6 @@ class StudyOutcome:
     def arm(self) -> Arm:
         """Whether its weights are common ones."""
         return "matched" if self.request.matched else "tuned"
-
-
-def holds_campaign(folder: Path) -> bool:
-    """Whether a folder is one of a campaign."""
-    return (folder / PLAN_NAME).is_file()
 
 
 def outcomes(root: Path) -> list[StudyOutcome]:
@@ -91,6 +85,7 @@ def comparison_input(root: Path, data: Mapping[Task, str], device: str = "cpu") 
         parameters=parameter_table(plan.preset),
         pictures=_pictures(found, data, device),
         facts=_facts(plan, found),
+        pages={study.request.name: f"../{study.folder.name}/report/index.html" for study in found},
     )
 
 

@@ -136,8 +136,8 @@ def _train_final(
     except KeyboardInterrupt:
         return interrupted(console, "seeds")
     finally:
-        training.close()
         mirror.close(timeout=MIRROR_SECONDS)
+        training.close()
     return _show_final(console, export_file, folder, metrics)
 
 

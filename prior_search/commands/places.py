@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from prior_search.errors import RequestError
-from prior_search.event_log import Event, holds_study
+from prior_search.event_log import Event, holds_campaign, holds_study
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.redaction import redact
@@ -60,7 +60,7 @@ def find_study(name: str, storage: Path) -> Path:
 def find_campaign(name: str, storage: Path) -> Path | None:
     """The folder of a campaign, by path or by name within the storage; None if it is none."""
     for folder in (Path(name), storage / name):
-        if (folder / "campaign.toml").is_file():
+        if holds_campaign(folder):
             return folder.resolve()
     return None
 

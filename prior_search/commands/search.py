@@ -188,8 +188,8 @@ def run_study(
     except KeyboardInterrupt:
         return interrupted(console, "trials")
     finally:
-        study.close()
         mirror.close(timeout=MIRROR_SECONDS)
+        study.close()
     return 0
 
 

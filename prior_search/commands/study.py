@@ -12,13 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from prior_search.campaign import (
-    PLAN_NAME,
     Campaign,
     CampaignPlan,
     Ended,
     Ground,
     comparison_input,
-    holds_campaign,
     outcomes,
     planned_runs,
     planned_work,
@@ -34,6 +32,7 @@ from prior_search.commands.places import (
 from prior_search.commands.search import step_seconds
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError
+from prior_search.event_log import PLAN_NAME, holds_campaign
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import format_weights
 from prior_search.report import draw_weights, write_parquet, write_report
@@ -100,10 +99,9 @@ def _run(
 ) -> int:
     """Run what is left; 0, or 130 if interrupted."""
     mirrors: list[MirrorThread] = []
-    tracking = options.tracking_uri or f"sqlite:///{root / 'mlflow.db'}"
 
     def mirror(folder: Path) -> MirrorThread:
-        mirrors.append(MirrorThread(folder, tracking))
+        mirrors.append(MirrorThread(folder, options.tracking_uri))
         return mirrors[-1]
 
     view = _View(console, planned_runs(plan, studies))

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from prior_search.campaign import PLAN_NAME, Campaign, CampaignPlan, Ended, Ground
+from prior_search.campaign import Campaign, CampaignPlan, Ended, Ground
 from prior_search.environment import versions
 from prior_search.evaluation import Evaluation
 from prior_search.evaluation.probe import ProbeScore
-from prior_search.event_log import Event
+from prior_search.event_log import PLAN_NAME, Event
 from prior_search.model_evaluation import EVALUATION_NAME
 from prior_search.trial import TrialResult, TrialSpec
 
