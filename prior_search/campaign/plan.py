@@ -25,6 +25,7 @@ from prior_search.toml_input import (
     choice,
     count,
     listed,
+    number,
     read_space,
     read_toml,
     shown,
@@ -179,8 +180,12 @@ def _track(task: Task, table: Any, where: str) -> Track:
             f"{where}: matched_control needs {' and '.join(ARMS)} among the bottlenecks"
         )
     budget = as_table(table["budget"], "budget", where)
-    for key in budget:
+    for key, value in budget.items():
         choice("budget", key, [f.name for f in dataclasses.fields(Budget)], where)
+        if key == "short_horizon":
+            number(value, f"budget.{key}", where, low=0.0, high=1.0)
+        else:
+            count(value, f"budget.{key}", where, low=0)
     return Track(
         task=task,
         families=_names(table["families"], "families", FAMILIES, where),

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prior_search import cli
+from prior_search.campaign import CampaignPlan
 from prior_search.errors import RequestError
 from prior_search.report import Export, read_export
 from prior_search.request import StudyRequest, resolve
@@ -29,6 +30,7 @@ from prior_search.toml_input import read_space
 
 ROOT = Path(__file__).parent.parent.parent
 SPACE = ROOT / "search_spaces" / "gaussian.toml"
+PLAN = ROOT / "study_plans" / "tiny.toml"
 
 VALUES = st.recursive(
     st.none().map(lambda _: "")
@@ -72,6 +74,7 @@ REHEARSAL: dict[str, Any] = {
 FILES: dict[str, tuple[dict[str, Any], Callable[[Path], object]]] = {
     "space": (tomllib.loads(SPACE.read_text()), read_space_file),
     "study": (study_content(), StudyRequest.read),
+    "plan": (tomllib.loads(PLAN.read_text()), CampaignPlan.read),
     "export": (EXPORT, read_export),
     "rehearsal": (REHEARSAL, lambda path: read_rehearsal(str(path))),
 }
@@ -116,6 +119,9 @@ def read_or_refuse(read: Callable[[Path], object], path: Path) -> None:
                 shutil.rmtree(path.parent / "study")
                 assert taken.horizon("short") <= taken.horizon("long")
                 assert taken.space(bottleneck).parameters
+        elif isinstance(taken, CampaignPlan):
+            taken.write(path)
+            assert CampaignPlan.read(path) == taken
         elif isinstance(taken, Export):
             taken.write(path)
             assert read_export(path) == taken
