@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }
 COMMANDS = (
+    "campaign_view",
     "best",
     "control",
     "data",

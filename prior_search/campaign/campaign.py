@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from prior_search.campaign.parts import Ground, Part, SearchPart
+from prior_search.campaign.ground import Ground, Part
+from prior_search.campaign.parts import SearchPart
 from prior_search.campaign.plan import CampaignPlan
 from prior_search.past_searches import ARMS
 from prior_search.report.compute import planned_steps

@@ -10,109 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from prior_search.campaign.plan import CampaignPlan, control_of
+from prior_search.campaign.ground import Ground, Part, Relay
+from prior_search.campaign.plan import control_of
 from prior_search.environment import write_environment
 from prior_search.errors import ChangedRequestError
 from prior_search.evaluation_runs import EvaluationRuns
-from prior_search.event_log import Event, holds_study, read_events
+from prior_search.event_log import holds_study, read_events
 from prior_search.final_training import FinalTraining
 from prior_search.past_searches import read_past
 from prior_search.report import Export, export_best, read_export
 from prior_search.request import StudyRequest
-from prior_search.runner import TrialSource
 from prior_search.study import PastTraining, Study
-from prior_search.trial import Task
-
-
-class Mirror(Protocol):
-    """Who is shown the events of one log: first those that it has, then every new one."""
-
-    def put(self, event: Event) -> None:
-        """Take one event."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What all parts of a campaign share.
-
-    Attributes:
-        root: folder of the campaign.
-        data: by task, where the workers find the set, and its fingerprint.
-        versions: of the packages.
-        mirror: makes what follows the log in a folder.
-        say: shows a line to the user.
-    """
-
-    plan: CampaignPlan
-    root: Path
-    data: Mapping[Task, tuple[str, str]]
-    versions: Mapping[str, str]
-    mirror: Callable[[Path], Mirror]
-    say: Callable[[str], None]
-
-    def supersede(self, folder: Path) -> None:
-        """Move a folder of other inputs out of the way; nothing is deleted."""
-        number = 0
-        place = self.root / "superseded"
-        while (target := place / f"{folder.name}-{number}").exists():
-            number += 1
-        place.mkdir(exist_ok=True)
-        folder.rename(target)
-        self.say(f"the inputs of {folder.name} have changed; its results are now in {target}")
-
-
-class Part(Protocol):
-    """A part that is open.
-
-    Attributes:
-        name: as it is shown.
-        owns: (study, search) of its trials; no other open part has them.
-        data: where the workers find the set.
-        trials_folder: for checkpoints and models.
-        source: of its trials.
-    """
-
-    name: str
-    owns: list[tuple[str, str]]
-    data: str
-    trials_folder: Path
-
-    @property
-    def source(self) -> TrialSource:
-        """Of its trials."""
-
-    @property
-    def num_ended(self) -> int:
-        """Runs that have ended, earlier drivers' included."""
-
-    def finish(self) -> list[Part]:
-        """Write what is left of a finished part, close it, and open those that follow."""
-
-    def close(self) -> None:
-        """Release what it holds."""
-
-
-class _Relay:
-    """A listener that is handed to a log before what follows that log can be."""
-
-    def __init__(self, ground: Ground, folder: Path) -> None:
-        self._ground, self._folder = ground, folder
-        self._mirror: Mirror | None = None
-
-    def begin(self, events: Iterable[Event]) -> None:
-        """All that the log holds by now goes first."""
-        self._mirror = self._ground.mirror(self._folder)
-        for event in events:
-            self._mirror.put(event)
-
-    def __call__(self, event: Event) -> None:
-        if self._mirror is not None:
-            self._mirror.put(event)
 
 
 class SearchPart:
@@ -140,7 +52,7 @@ class SearchPart:
             tuned, trainings = read_past(past)
             facts["tuned"] = {arm: dataclasses.asdict(own) for arm, own in tuned.items()}
         self._create(facts)
-        relay = _Relay(ground, self.folder)
+        relay = Relay(ground, self.folder)
         self.source = Study(self.folder, listener=relay)
         relay.begin(self.source.events)
         if not self.source.is_finished:
@@ -201,7 +113,7 @@ class FinalPart:
         self.data = ground.data[export.task][0]
         self.trials_folder = self.folder / "trials"
         seeds = ground.plan.track(export.task).final_seeds
-        relay = _Relay(ground, self.folder)
+        relay = Relay(ground, self.folder)
         try:
             self.source = FinalTraining(export, self.folder, num_seeds=seeds, listener=relay)
         except ChangedRequestError:

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from prior_search.campaign import (
     Campaign,
     CampaignPlan,
-    Ended,
     Ground,
     comparison_input,
     outcomes,
@@ -22,6 +20,7 @@ from prior_search.campaign import (
     planned_work,
     write_evaluations,
 )
+from prior_search.commands.campaign_view import CampaignView
 from prior_search.commands.places import (
     MIRROR_SECONDS,
     check_writable,
@@ -34,13 +33,12 @@ from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError
 from prior_search.event_log import PLAN_NAME, holds_campaign
 from prior_search.mlflow_log import MirrorThread
-from prior_search.progress import format_weights
 from prior_search.report import draw_weights, write_parquet, write_report
 from prior_search.report.comparison import compare, write_comparison
 from prior_search.request import StudyRequest
 from prior_search.shipped import shipped_folder
 from prior_search.study import Study
-from prior_search.trial import OBJECTIVES, Task
+from prior_search.trial import Task
 
 DEFAULT_PLAN = "tiny.toml"
 
@@ -104,7 +102,7 @@ def _run(
         mirrors.append(MirrorThread(folder, options.tracking_uri))
         return mirrors[-1]
 
-    view = _View(console, planned_runs(plan, studies))
+    view = CampaignView(console, planned_runs(plan, studies))
     campaign = None
     try:
         with view:
@@ -181,47 +179,3 @@ def _dry_run(
         "steps timed on this machine; divide by the number of trials that run at a time"
     )
     return 0
-
-
-class _View:
-    """A line per run that has ended; on a terminal also how much of the whole is done."""
-
-    def __init__(self, console: Console, total: int) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._bar = self._progress.add_task("runs ended", total=total)
-        self._console, self._total = console, total
-
-    def __enter__(self) -> None:
-        self._progress.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def begin(self, num_ended: int) -> None:
-        """Say where a campaign stands that is continued."""
-        self._progress.update(self._bar, completed=num_ended)
-        self.say(f"{num_ended} of {self._total} runs have ended")
-
-    def say(self, text: str) -> None:
-        """Show a line."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    def show(self, ended: Ended) -> None:
-        """Show a run that has ended."""
-        self._progress.update(self._bar, completed=ended.num_ended)
-        spec, result = ended.spec, ended.result
-        value = (
-            "" if result.objective is None else f"  {OBJECTIVES[spec.task]} {result.objective:.4f}"
-        )
-        error = f"  {result.error}" if result.error else ""
-        self.say(
-            f"[{ended.num_ended}/{self._total}] {ended.part}: {spec.bottleneck} {spec.label} "
-            f"{result.status}  {spec.stage} {spec.role}{value}  "
-            f"{format_weights(spec.weights.as_dict())}  {result.wall_seconds:.0f}s{error}"
-        )
