@@ -64,11 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handler = logging.StreamHandler()
     handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    for name in ("mlflow", "alembic"):  # say at INFO how they make their tables
-        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         options = _parser().parse_args(arguments)
         command = importlib.import_module(f"prior_search.commands.{options.command}")
+        for name in ("mlflow", "alembic"):  # say at INFO how they make their tables
+            logging.getLogger(name).setLevel(logging.WARNING)  # MLflow's is set by its import
         return int(command.run(options))
     except RequestError as error:
         print(redact(f"prior-search: {error}"), file=sys.stderr)

@@ -19,28 +19,30 @@ LOGS = ("events.jsonl", "final/*/events.jsonl", "*/events.jsonl", "*/final/*/eve
 def run(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
     folder = find_campaign(options.study, options.storage_path) or study_folder(options)
-    for pattern in LOGS:
-        for log in sorted(folder.glob(pattern)):
-            _send(log, options.tracking_uri)
+    pages = [
+        _send(log, options.tracking_uri)
+        for pattern in LOGS
+        for log in sorted(folder.glob(pattern))
+    ]
+    page = pages[0]  # of the study, or of the first of a campaign
     if options.tracking_uri is not None and options.tracking_uri.startswith("http"):
-        print(redact(f"the study is on the server at {options.tracking_uri}"))
+        print(redact(f"the study is on the server: {options.tracking_uri.rstrip('/')}{page}"))
         return 0
     command = ui_command(folder, options.port, options.tracking_uri)
-    print(f"MLflow on http://127.0.0.1:{options.port} (Ctrl-C ends it)")
+    print(f"MLflow on http://127.0.0.1:{options.port}{page} (Ctrl-C ends it)", flush=True)
     try:
         return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 0
 
 
-def _send(path: Path, tracking_uri: str | None) -> None:
-    """What the store misses of a log, unless its driver runs and sends it."""
+def _send(path: Path, tracking_uri: str | None) -> str:
+    """Send what the store misses of a log, unless its driver runs and does; returns its page."""
+    mirror = MlflowMirror(path.parent, tracking_uri)
     try:
-        log = EventLog(path)
+        with EventLog(path) as log:  # a driver that starts now would send the same
+            mirror.apply(log.events)
+            mirror.log_artifacts()
     except RequestError as error:
         print(f"{error}; it sends what happens")
-        return
-    with log:  # a driver that starts now would send the same
-        mirror = MlflowMirror(path.parent, tracking_uri)
-        mirror.apply(log.events)
-        mirror.log_artifacts()
+    return mirror.page

@@ -35,6 +35,7 @@ class MlflowMirror:
         self._store = Store.of(folder, tracking_uri)
         self._client: MlflowClient | None = None
         self._open_runs: Runs | None = None
+        self._experiment_id = ""
         self._state = LogState()
         self._applied = -1  # highest seq in the store
 
@@ -42,6 +43,11 @@ class MlflowMirror:
     def tracking_uri(self) -> str:
         """Address of the store."""
         return self._store.uri
+
+    @property
+    def page(self) -> str:
+        """Where MLflow's pages show the study's runs, below the server's address."""
+        return f"/#/experiments/{self._experiment_id}/runs" if self._experiment_id else "/"
 
     def apply(self, events: Iterable[Event]) -> None:
         """Send events that the store does not have yet, those before them included.
@@ -119,8 +125,8 @@ class MlflowMirror:
         if self._client is not None:
             return self._client
         client, created = MlflowClient(self.tracking_uri), self._state.created
-        experiment = self._store.open_experiment(client, self._state.experiment)
-        runs = Runs(client, experiment, fields.log_identity(created), created["study"])
+        self._experiment_id = self._store.open_experiment(client, self._state.experiment)
+        runs = Runs(client, self._experiment_id, fields.log_identity(created), created["study"])
         for search in created["searches"]:
             key = search_key(search)
             name = f"final {self.folder.name}" if self._state.is_final else search

@@ -14,6 +14,9 @@ from mlflow.exceptions import MlflowException
 from prior_search.errors import PriorSearchError
 from prior_search.event_log import holds_campaign, holds_study
 
+# without it MLflow's pages open an experiment as one of prompts and traces
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+
 
 class MirrorError(PriorSearchError, OSError):
     """The tracking store cannot be reached or refuses; nothing is lost, the log has it all."""
@@ -59,11 +62,15 @@ class Store:
         found = client.get_experiment_by_name(name)
         if found is None:
             try:
-                return str(client.create_experiment(name, artifact_location=self.artifacts))
+                made = client.create_experiment(
+                    name, artifact_location=self.artifacts, tags=MODEL_TRAINING
+                )
             except MlflowException:
                 found = client.get_experiment_by_name(name)
                 if found is None:
                     raise
+            else:
+                return str(made)
         return str(found.experiment_id)
 
 

@@ -14,10 +14,15 @@ from prior_search.study import Study
 
 def report_tables(study: Study, view: StudyView) -> dict[str, pa.Table]:
     """By name of the file; tables without rows are left out."""
+    control = view.control
     found = {
         "trials": [row.as_dict() for row in trial_rows(study.events)],
         "recommendations": _recommendations(view),
-        "moves": [dataclasses.asdict(move) | {"arrow": move.arrow} for move in view.moves],
+        "moves": [
+            dataclasses.asdict(move) | {"arrow": move.arrow}
+            for move in (control.moves if control else ())
+        ],
+        "control": control.records() if control else [],
         "compute": [dataclasses.asdict(entry) for entry in view.compute],
         "incidents": [dataclasses.asdict(entry) for entry in view.incidents],
     }

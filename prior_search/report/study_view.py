@@ -10,9 +10,8 @@ from typing import Any
 
 from prior_search.event_log import Event
 from prior_search.report.charts import Chart
-from prior_search.report.comparison_charts import WeightMove
 from prior_search.report.compute import EqualTuning, SearchCompute, compute_of, equal_tuning
-from prior_search.report.control_view import tuned_in, weight_moves
+from prior_search.report.control_section import ControlSection, control_section
 from prior_search.report.incidents import Incident, clock, incidents
 from prior_search.report.overview_charts import overview
 from prior_search.report.search_view import SearchView, search_view
@@ -50,7 +49,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyView:
-    """One study; ``states`` counts runs, ``moves`` are those of a control's weights."""
+    """One study; ``states`` counts runs, ``control`` is there if it is a matched control."""
 
     request: StudyRequest
     objective: str
@@ -60,7 +59,7 @@ class StudyView:
     searches: tuple[SearchView, ...]
     compute: tuple[SearchCompute, ...]
     tuning: EqualTuning
-    moves: tuple[WeightMove, ...]
+    control: ControlSection | None
     trained: tuple[Picture, ...]
     incidents: tuple[Incident, ...]
     trials: TrialTable
@@ -69,7 +68,9 @@ class StudyView:
     @property
     def charts(self) -> list[Chart]:
         """All figures."""
-        return [*self.overview, *(chart for search in self.searches for chart in search.charts)]
+        own = self.control.charts if self.control else ()
+        searches = (chart for search in self.searches for chart in search.charts)
+        return [*self.overview, *own, *searches]
 
     def as_dict(self) -> dict[str, Any]:
         """Variables for a template."""
@@ -109,7 +110,7 @@ def study_view(study: Study) -> StudyView:
         searches=tuple(searches),
         compute=tuple(compute),
         tuning=equal_tuning(compute, is_finished=is_finished),
-        moves=tuple(_moves(study, best)),
+        control=_control(study, best),
         trained=tuple(evaluation_pictures(study.folder)),
         incidents=tuple(incidents(study.events)),
         trials=trial_table(rows, [r.name for r in request.ranges], recommended),
@@ -117,11 +118,12 @@ def study_view(study: Study) -> StudyView:
     )
 
 
-def _moves(study: Study, best: Mapping[str, Recommendation]) -> list[WeightMove]:
-    """From the weights that each bottleneck has alone to those of a matched control."""
-    if "control" not in best:
-        return []
-    return weight_moves(study.request.family, tuned_in(study.events), best["control"].values)
+def _control(study: Study, best: Mapping[str, Recommendation]) -> ControlSection | None:
+    """What a matched control says; None of another study, and before it recommends anything."""
+    if not study.request.matched or "control" not in best:
+        return None
+    common = best["control"].values
+    return control_section(study.request, study.events, study.folder, common)
 
 
 def _recommendations(study: Study) -> dict[str, Recommendation]:

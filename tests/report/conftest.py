@@ -113,3 +113,9 @@ def unfinished_study(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator
     study = make_study(tmp_path / "study", request.param)
     yield study
     study.close()
+
+
+@pytest.fixture(scope="session")
+def run_outcomes() -> Any:
+    """Runs trials of a study without training; see ``run_trials``."""
+    return run_trials
