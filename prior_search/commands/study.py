@@ -37,6 +37,7 @@ from prior_search.report import draw_weights, write_parquet, write_report
 from prior_search.report.comparison import compare, write_comparison
 from prior_search.request import StudyRequest
 from prior_search.shipped import shipped_folder
+from prior_search.storage.origin import is_remote
 from prior_search.study import Study
 from prior_search.trial import Task
 
@@ -48,6 +49,11 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     plan = _read_plan(options)
     studies = plan.studies(options.spaces)
+    if is_remote(options.storage_path):
+        raise RequestError(
+            f"--storage-path of a whole comparison must be a folder, got {options.storage_path}; "
+            "single searches take buckets"
+        )
     root = check_writable(options.storage_path, "--storage-path") / plan.name
     if options.dry_run:
         return _dry_run(console, plan, studies, options)
