@@ -18,7 +18,7 @@ from prior_search.commands.parsers.data import add_data
 from prior_search.commands.parsers.doctor import add_doctor
 from prior_search.commands.parsers.flags import add_study
 from prior_search.commands.parsers.models import add_evaluate, add_final, add_params
-from prior_search.commands.parsers.search import add_control, add_search
+from prior_search.commands.parsers.search import add_campaign, add_control, add_search
 from prior_search.commands.parsers.views import add_export, add_report, add_ui
 from prior_search.errors import PriorSearchError, RequestError
 from prior_search.redaction import RedactingFormatter, redact
@@ -27,6 +27,7 @@ from prior_search.redaction import RedactingFormatter, redact
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "search": ("tune the regularizer weights of one token family", add_search),
     "control": ("tune common weights of ITD and TD: a matched control", add_control),
+    "study": ("the whole comparison: searches, controls, finals, evaluations", add_campaign),
     "status": ("how far a study is, and its trials", add_study),
     "best": ("the recommended weights of a study", add_study),
     "export": ("write the recommended configurations as TOML files", add_export),

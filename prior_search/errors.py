@@ -11,6 +11,10 @@ class RequestError(PriorSearchError, ValueError):
     """A flag, a file or a value that a user wrote is wrong: one message, exit code 2."""
 
 
+class ChangedRequestError(RequestError):
+    """A folder holds results of another request than the one that is asked for."""
+
+
 class TrialDivergedError(PriorSearchError, ArithmeticError):
     """A loss or an objective became non-finite: a result of the configuration, not a fault."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from scipy import stats
 
-from prior_search.errors import RequestError
+from prior_search.errors import ChangedRequestError
 from prior_search.event_log import Event, EventLog
 from prior_search.report import Export
 from prior_search.study import derive_seed
@@ -42,7 +42,8 @@ class FinalTraining:
         listener: called with every new event.
 
     Raises:
-        RequestError: the folder holds the training of another configuration.
+        ChangedRequestError: the folder holds the training of another configuration.
+        RequestError: another process trains it.
     """
 
     def __init__(
@@ -85,14 +86,8 @@ class FinalTraining:
         )
 
     def _open_log(self, listener_facts: Mapping[str, Any]) -> None:
-        known = {}
-        for event in self._log.events:
-            if event["event"] == "trial_suggested":
-                known[event["replicate"]] = TrialSpec.from_dict(event["spec"])
-            elif event["event"] == "trial_ended" and event["result"]["status"] != "lost":
-                self._results[event["result"]["replicate"]] = TrialResult.from_dict(
-                    event["result"]
-                )
+        """Take over what the log holds, and let it have what it lacks."""
+        known = self._read_log()
         if not self._log.events:
             first = self.specs[0]
             data: dict[str, Any] = {
@@ -112,11 +107,28 @@ class FinalTraining:
                 self._append(
                     "trial_suggested", data | {"suggestion": suggestion, "spec": spec.as_dict()}
                 )
-            elif known[spec.replicate] != spec:
-                raise RequestError(
-                    f"{self.folder} holds the final training of another configuration; "
-                    "give another folder with --out"
-                )
+
+    def _read_log(self) -> set[int]:
+        """Results of earlier runs; returns the replicates that were handed out."""
+        known = set()
+        for event in self._log.events:
+            if event["event"] == "trial_suggested":
+                known.add(event["replicate"])
+                self._check(TrialSpec.from_dict(event["spec"]))
+            elif event["event"] == "trial_ended" and event["result"]["status"] != "lost":
+                result = TrialResult.from_dict(event["result"])
+                if result.replicate < len(self.specs):  # fewer seeds may be asked for now
+                    self._results[result.replicate] = result
+        return known
+
+    def _check(self, spec: TrialSpec) -> None:
+        """Refuse a log of another configuration."""
+        if spec.replicate < len(self.specs) and spec != self.specs[spec.replicate]:
+            self.close()
+            raise ChangedRequestError(
+                f"{self.folder} holds the final training of another configuration; "
+                "give another folder with --out"
+            )
 
     def _append(self, kind: str, data: Mapping[str, Any]) -> None:
         event = self._log.append(kind, data)
@@ -132,6 +144,21 @@ class FinalTraining:
     def is_finished(self) -> bool:
         """Whether every seed has its result."""
         return len(self._results) == len(self.specs)
+
+    @property
+    def completed(self) -> list[TrialSpec]:
+        """Seeds that left a model, in order."""
+        return [
+            spec
+            for spec in self.specs
+            if spec.replicate in self._results
+            and self._results[spec.replicate].status == "completed"
+        ]
+
+    @property
+    def num_ended(self) -> int:
+        """Seeds that have their result."""
+        return len(self._results)
 
     def next_trial(self) -> TrialSpec | None:
         """The next seed to train, or None."""

@@ -16,7 +16,7 @@ from prior_search.weights import RegularizerWeights
 Family = Literal["gaussian", "categorical", "ema_vq"]
 Bottleneck = Literal["prior", "td", "itd"]
 Task = Literal["contrastive", "reconstruction", "synthetic"]
-Stage = Literal["stage1", "stage2", "confirm", "final"]
+Stage = Literal["stage1", "stage2", "confirm", "final", "evaluation"]
 Status = Literal["completed", "diverged", "failed", "lost", "stopped"]
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -132,6 +132,8 @@ class TrialResult:
         steps: optimization steps done by the end, those before a checkpoint included.
         wall_seconds: time of this attempt alone.
         error: what went wrong, in one line; None if nothing did.
+        study: of the specification, like ``search``: says whose result it is where several studies
+            share the workers. Empty in records from before they could.
     """
 
     trial: int
@@ -144,6 +146,8 @@ class TrialResult:
     wall_seconds: float = 0.0
     worker: str = ""
     error: str | None = None
+    study: str = ""
+    search: str = ""
 
     def __post_init__(self) -> None:
         if (self.objective is not None) != (self.status == "completed"):
@@ -151,6 +155,22 @@ class TrialResult:
                 "objective must be given exactly when status is 'completed', "
                 f"got {self.objective} with {self.status!r}"
             )
+
+    @classmethod
+    def without_value(
+        cls, spec: TrialSpec, status: Status, error: str, *, wall_seconds: float = 0.0
+    ) -> TrialResult:
+        """Of an attempt that ended without telling anything itself."""
+        return cls(
+            trial=spec.trial,
+            replicate=spec.replicate,
+            attempt=spec.attempt,
+            status=status,
+            wall_seconds=wall_seconds,
+            error=error,
+            study=spec.study,
+            search=spec.search,
+        )
 
     @property
     def key(self) -> tuple[int, int, int]:

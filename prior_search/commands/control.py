@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from prior_search.commands.search import (
 )
 from prior_search.environment import versions
 from prior_search.errors import RequestError
-from prior_search.event_log import Event, read_events
-from prior_search.report import trial_rows
+from prior_search.event_log import read_events
+from prior_search.past_searches import ARMS, read_past
 from prior_search.report.comparison_charts import WeightMove
 from prior_search.report.control_view import (
     BySeed,
@@ -35,9 +35,8 @@ from prior_search.report.control_view import (
 )
 from prior_search.request import StudyRequest
 from prior_search.study import PastTraining, Study
-from prior_search.trial import OBJECTIVES, Bottleneck, TrialResult
+from prior_search.trial import OBJECTIVES
 
-ARMS: tuple[Bottleneck, Bottleneck] = ("itd", "td")
 FREE = ("name", "bottlenecks", "matched", "data")  # may differ between a control and its sources
 
 
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     sources = [find_study(name, storage) for name in options.sources]
     for source in sources:
         _check_source(console, source, request, facts)
-        found, results = _read_source(source)
+        found, results = read_past(source)
         if twice := sorted(tuned.keys() & found.keys()):
             raise RequestError(
                 f"--from: {', '.join(twice)} is in two studies, of which one counts"
@@ -103,35 +102,6 @@ def _check_source(
             "may differ in the last digits from what would be trained here",
             soft_wrap=True,
         )
-
-
-def _read_source(source: Path) -> tuple[dict[str, Tuned], list[PastTraining]]:
-    """Recommendations of the arms' own searches by bottleneck, and what they have trained."""
-    study = Study(source, read_only=True)
-    try:
-        name = study.request.name
-        tuned = {}
-        for arm in ARMS:
-            if arm in study.request.searches and study.optimizer(arm).has_recommendation:
-                best = study.recommend(arm)
-                tuned[str(arm)] = Tuned(
-                    study=name,
-                    values=dict(best.values),
-                    predicted_mean=best.predicted_mean,
-                    predicted_sd=best.predicted_sd,
-                )
-        return tuned, list(_trainings(name, study.events))
-    finally:
-        study.close()
-
-
-def _trainings(name: str, events: Sequence[Event]) -> Iterable[PastTraining]:
-    specs = {row.spec.key[:2]: row.spec for row in trial_rows(events)}
-    for event in events:
-        if event["event"] == "trial_ended":
-            result = TrialResult.from_dict(event["result"])
-            spec = specs[result.key[:2]]
-            yield PastTraining(spec=spec, result=result, source=f"{name} {spec.label}")
 
 
 def _show_control(console: Console, folder: Path, sources: Sequence[Path]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -19,17 +18,18 @@ from rich.table import Table
 from prior_search.commands.places import check_writable, interrupted, prepare_data
 from prior_search.data import open_tracks
 from prior_search.errors import RequestError
-from prior_search.evaluation import MEASURE, METRICS, Evaluation, reconstruct_all
+from prior_search.evaluation import METRICS, Evaluation, reconstruct_all
+from prior_search.model_evaluation import evaluate_model, sha256_of
 from prior_search.report import (
     draw_accuracy_by_budget,
     draw_accuracy_by_information,
     draw_reconstructions,
 )
-from prior_search.tasks import make_task
-from prior_search.training import load_model, read_origin, resolve_device
+from prior_search.storage.origin import below, name_of
+from prior_search.storage.working_copy import local_file, publish
+from prior_search.training import MODEL_NAME, load_model, read_origin, resolve_device
 from prior_search.trial import OBJECTIVES, TrialSpec
 
-MODEL_NAME = "model.safetensors"
 PICTURED = 3  # images in a picture of reconstructions
 
 
@@ -59,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return interrupted(console, "models")
     pictures = _draw(evaluations, out) + _draw_images(requests, out, options.device)
+    publish(out)
     if options.json:
         print((out / "evaluation.json").read_text(), end="")
         return 0
@@ -68,7 +69,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _request(console: Console, given: Path, data: str | None) -> _Request:
+def _request(console: Console, place: Path | str, data: str | None) -> _Request:
+    if isinstance(place, str):
+        is_file = name_of(place).endswith(".safetensors")
+        place = local_file(place if is_file else below(place, MODEL_NAME))
+    given: Path = place
     file = given / MODEL_NAME if given.is_dir() else given
     if not file.is_file():
         raise RequestError(f"no model at {given}: {file.resolve()} is not a file")
@@ -85,10 +90,8 @@ def _request(console: Console, given: Path, data: str | None) -> _Request:
     tracks = open_tracks(path)
     if spec.task == "contrastive" and not (tracks.level_names and (tracks.labels >= 0).any()):
         raise RequestError(f"{path} has no labels, which the linear probes need")
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     return _Request(
-        file=file.resolve(), sha256=sha256, spec=spec, data=path, fingerprint=fingerprint
+        file=file.resolve(), sha256=sha256_of(file), spec=spec, data=path, fingerprint=fingerprint
     )
 
 
@@ -125,12 +128,7 @@ def _known(record: Path) -> dict[tuple[str, str], Evaluation]:
     return {(entry.model_sha256, entry.data_fingerprint): entry for entry in entries}
 
 
-def _evaluate(console: Console, request: _Request, device_name: str) -> Evaluation:
-    try:
-        model, spec = load_model(request.file, device=device_name)
-    except ValueError as error:
-        raise RequestError(str(error)) from error
-    device, tracks = resolve_device(device_name), open_tracks(request.data)
+def _evaluate(console: Console, request: _Request, device: str) -> Evaluation:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         line = bar.add_task("validation objective", total=None)
@@ -138,20 +136,12 @@ def _evaluate(console: Console, request: _Request, device_name: str) -> Evaluati
         def show(what: str, done: int, total: int) -> None:
             bar.update(line, description=what, completed=done, total=total)
 
-        task = make_task(spec.task, spec.preset)
-        objective = task.validate(model, tracks, device)["objective"]
         try:
-            measured = MEASURE[spec.task](model, tracks, device=device, progress=show)
+            return evaluate_model(
+                request.file, open_tracks(request.data), device=device, progress=show
+            )
         except ValueError as error:
-            raise RequestError(f"{request.file}: {error}") from error
-    return Evaluation(
-        checkpoint=str(request.file),
-        model_sha256=request.sha256,
-        data_fingerprint=request.fingerprint,
-        spec=spec,
-        objective=objective,
-        **measured,
-    )
+            raise RequestError(str(error)) from error
 
 
 def _draw(evaluations: Sequence[Evaluation], folder: Path) -> list[Path]:

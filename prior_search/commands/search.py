@@ -13,11 +13,13 @@ from rich.table import Table
 
 from prior_search.commands.best import best_table
 from prior_search.commands.places import (
+    EARLY_MIRROR_SECONDS,
     MIRROR_SECONDS,
     check_writable,
     executor,
     interrupted,
     prepare_data,
+    shown,
     to_all,
 )
 from prior_search.environment import versions, write_environment
@@ -28,6 +30,9 @@ from prior_search.progress import ProgressView
 from prior_search.redaction import has_password
 from prior_search.report import draw_weights, export_best, write_parquet, write_report
 from prior_search.request import StudyRequest, resolve
+from prior_search.shipped import space_file
+from prior_search.storage.origin import address_of, is_remote
+from prior_search.storage.working_copy import publish, refresh
 from prior_search.study import PastTraining, Study
 from prior_search.toml_input import choice, read_space
 from prior_search.trial import BOTTLENECKS, Bottleneck, Task
@@ -59,8 +64,7 @@ def read_request(
 
     choices = tuple(PRESETS_OF.get(options.task, PRESETS))  # a synthetic trial needs none of them
     preset = choice("preset", options.preset, choices, "--preset")
-    variant = "-reconstruction" if options.task == "reconstruction" else ""
-    path = _space_folder(options.spaces) / f"{options.family}{variant}.toml"
+    path = space_file(options.family, options.task, options.spaces)
     overrides = list(options.overrides)
     for stage in ("stage1_trials", "stage2_trials"):
         if getattr(options, stage) is not None:
@@ -110,19 +114,11 @@ def _check_device(device: str) -> None:
         raise RequestError(f"--device: {error}") from error
 
 
-def _space_folder(given: Path | None) -> Path:
-    """The shipped space files: inside an installed package, beside the package in a checkout."""
-    if given is not None:
-        return given
-    package = Path(__file__).parent.parent
-    inside = package / "search_spaces"
-    return inside if inside.is_dir() else package.parent / "search_spaces"
-
-
 def open_or_create(
     folder: Path, request: StudyRequest, resume: str, facts: dict[str, Any]
 ) -> None:
     """Make the study, or see that the one in the folder is of this request and on this data."""
+    refresh(folder)
     if not holds_study(folder):
         if resume == "must":
             raise RequestError(f"--resume must: there is no study in {folder}")
@@ -178,6 +174,7 @@ def run_study(
     mirror = MirrorThread(folder, options.tracking_uri)
     study = Study(folder, listener=to_all(mirror, view))
     mirror.put_all(study.events)
+    patience = EARLY_MIRROR_SECONDS
     try:
         if not study.is_finished:
             with ProgressView(console, per_search * len(study.request.bottlenecks)) as shown:
@@ -187,19 +184,26 @@ def run_study(
                 study.begin({"pid": os.getpid(), **facts})
                 executor(options, data, folder / "trials").run(study)
             view.clear()
-        study.finish()
-        write_parquet(study.events, folder / "trials.parquet")
-        if any(study.optimizer(s).has_recommendation for s in study.request.searches):
-            export_best(study, folder / "best")
-            (folder / "report").mkdir(exist_ok=True)
-            draw_weights(study.events, folder / "report" / "weights.png")
-        write_report(study, folder / "report")
+        _write_views(study, folder)
+        patience = MIRROR_SECONDS
     except KeyboardInterrupt:
         return interrupted(console, "trials")
     finally:
-        mirror.close(timeout=MIRROR_SECONDS)
+        mirror.close(timeout=patience)
         study.close()
     return 0
+
+
+def _write_views(study: Study, folder: Path) -> None:
+    """Finish a study that has its results: recommendations, exports, tables and the report."""
+    study.finish()
+    write_parquet(study.events, folder / "trials.parquet")
+    if any(study.optimizer(s).has_recommendation for s in study.request.searches):
+        export_best(study, folder / "best")
+        (folder / "report").mkdir(exist_ok=True)
+        draw_weights(study.events, folder / "report" / "weights.png")
+    write_report(study, folder / "report")
+    publish(folder)
 
 
 def show_result(console: Console, folder: Path) -> int:
@@ -207,19 +211,24 @@ def show_result(console: Console, folder: Path) -> int:
     events = read_events(folder / "events.jsonl")
     found = best_table(console, events)
     if not found:
-        console.print(f"no trial at the full horizon succeeded; see prior-search status {folder}")
+        console.print(
+            f"no trial at the full horizon succeeded; see prior-search status {shown(folder)}"
+        )
         return 3
     page = folder / "report" / "index.html"
-    console.print(f"\nstudy: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"\nstudy: {address_of(folder)}", highlight=False, soft_wrap=True)
     console.print(f"report: {page}\nnext:", highlight=False, soft_wrap=True)
-    console.print(f"    prior-search ui {folder}", highlight=False, soft_wrap=True)
-    console.print(f"    prior-search export {folder}", highlight=False, soft_wrap=True)
-    exports = folder / "best" / "*.toml"
+    console.print(f"    prior-search ui {shown(folder)}", highlight=False, soft_wrap=True)
+    console.print(f"    prior-search export {shown(folder)}", highlight=False, soft_wrap=True)
+    exports = str(folder / "best" / "*.toml")
+    if is_remote(address_of(folder)):  # a shell knows no files there
+        exports = " ".join(shown(path) for path in sorted((folder / "best").glob("*.toml")))
     console.print(f"    prior-search final {exports} --seeds 3", highlight=False, soft_wrap=True)
     return 0
 
 
-def _seconds_per_step(request: StudyRequest, bottleneck: Bottleneck, device: str) -> float:
+def step_seconds(request: StudyRequest, bottleneck: Bottleneck, device: str) -> float:
+    """Seconds of a training step, timed on this machine."""
     from prior_search.step_timing import seconds_per_step
     from prior_search.synthetic import read_rehearsal
 
@@ -238,7 +247,7 @@ def dry_run(console: Console, request: StudyRequest, options: argparse.Namespace
         short, full = request.horizon("short"), request.horizon("long")
         steps = budget.stage1_trials * short
         steps += (budget.stage2_trials + budget.confirm_trials) * full
-        hours = steps * _seconds_per_step(request, bottleneck, options.device) / 3600
+        hours = steps * step_seconds(request, bottleneck, options.device) / 3600
         total += hours
         table.add_row(
             bottleneck,

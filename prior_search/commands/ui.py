@@ -1,4 +1,4 @@
-"""``prior-search ui``: MLflow on a study."""
+"""``prior-search ui``: MLflow on a study or a campaign."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import argparse
 import subprocess
 from pathlib import Path
 
-from prior_search.commands.places import study_folder
+from prior_search.commands.places import find_campaign, study_folder
 from prior_search.errors import RequestError
 from prior_search.event_log import EventLog
 from prior_search.mlflow_log import MlflowMirror, ui_command
 from prior_search.redaction import redact
 
+# of a study and its final trainings, or of those of a campaign
+LOGS = ("events.jsonl", "final/*/events.jsonl", "*/events.jsonl", "*/final/*/events.jsonl")
+
 
 def run(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
-    folder = study_folder(options)
-    page = _send(folder / "events.jsonl", options.tracking_uri)
-    for log in sorted(folder.glob("final/*/events.jsonl")):
+    folder = find_campaign(options.study, options.storage_path) or study_folder(options)
+    pages = [
         _send(log, options.tracking_uri)
+        for pattern in LOGS
+        for log in sorted(folder.glob(pattern))
+    ]
+    page = pages[0]  # of the study, or of the first of a campaign
     if options.tracking_uri is not None and options.tracking_uri.startswith("http"):
         print(redact(f"the study is on the server: {options.tracking_uri.rstrip('/')}{page}"))
         return 0

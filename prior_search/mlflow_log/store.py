@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from prior_search.errors import PriorSearchError
-from prior_search.event_log import holds_study
+from prior_search.event_log import holds_campaign, holds_study
 
 # without it MLflow's pages open an experiment as one of prompts and traces
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
@@ -23,9 +23,15 @@ class MirrorError(PriorSearchError, OSError):
 
 
 def home(folder: Path) -> Path:
-    """The folder of the default store: a final training within a study has that of the study."""
+    """The folder of the default store.
+
+    A final training within a study has that of the study, a study within a campaign that of the
+    campaign.
+    """
     study = folder.parent.parent
-    return study if folder.parent.name == "final" and holds_study(study) else folder
+    if folder.parent.name != "final" or not holds_study(study):
+        study = folder
+    return study.parent if holds_campaign(study.parent) else study
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +55,23 @@ class Store:
         return cls(uri, None if has_server else (home(folder) / "mlartifacts").as_uri())
 
     def open_experiment(self, client: MlflowClient, name: str) -> str:
-        """The id of an experiment, which is made if it is missing."""
+        """The id of an experiment, which is made if it is missing.
+
+        The logs of several final trainings may do this at a time: one of them makes it.
+        """
         found = client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        return str(
-            client.create_experiment(name, artifact_location=self.artifacts, tags=MODEL_TRAINING)
-        )
+        if found is None:
+            try:
+                made = client.create_experiment(
+                    name, artifact_location=self.artifacts, tags=MODEL_TRAINING
+                )
+            except MlflowException:
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+            else:
+                return str(made)
+        return str(found.experiment_id)
 
 
 @contextmanager

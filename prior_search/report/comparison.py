@@ -34,6 +34,7 @@ class ComparisonInput:
         moves: weights, tuned and in the matched control.
         parameters: rows of ``models.parameter_table(preset)`` (Table 2).
         facts: what made the numbers, in words by name: command, versions, seeds, data, commit.
+        pages: addresses of the searches' own pages, relative to this one, by name.
     """
 
     title: str
@@ -44,6 +45,7 @@ class ComparisonInput:
     parameters: Sequence[Mapping[str, object]] = ()
     pictures: PictureTable | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

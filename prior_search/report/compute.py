@@ -19,6 +19,8 @@ class SearchCompute:
     Attributes:
         planned: of all runs that the budget allows, without retries.
         spent: of runs that have an outcome.
+        confirmation: the part of ``spent`` that measured leading configurations again; a search
+            whose best is separated earlier than another's needs less of it.
         open_runs: handed out, without an outcome yet.
         wall_seconds: of all attempts, those that were lost included.
     """
@@ -26,6 +28,7 @@ class SearchCompute:
     search: str
     planned: int
     spent: int
+    confirmation: int = 0
     num_runs: int
     open_runs: int
     wall_seconds: float
@@ -56,6 +59,9 @@ def compute_of(request: StudyRequest, rows: Sequence[TrialRow]) -> list[SearchCo
                 search=search,
                 planned=planned_steps(request) * len(arms),
                 spent=sum(row.steps for row in own if row.is_settled),
+                confirmation=sum(
+                    row.steps for row in own if row.is_settled and row.spec.stage == "confirm"
+                ),
                 num_runs=len(own),
                 open_runs=sum(not row.is_settled for row in own),
                 wall_seconds=sum(row.wall_seconds for row in own),
@@ -65,14 +71,18 @@ def compute_of(request: StudyRequest, rows: Sequence[TrialRow]) -> list[SearchCo
 
 
 def equal_tuning(found: Sequence[SearchCompute], *, is_finished: bool) -> EqualTuning:
-    """The verdict over all searches of a study."""
+    """The verdict over all searches of a study, on what they spent before confirmation."""
     spent = ", ".join(f"{c.search.upper()} {c.spent:,}" for c in found)
     plan = f"each search was planned {found[0].planned:,} steps; spent: {spent}"
     if len(found) == 1:
         return EqualTuning(verdict="single", reason=f"one search only, nothing to compare; {plan}")
     if not is_finished:
         return EqualTuning(verdict="unfinished", reason=f"the study is not finished; {plan}")
-    least, most = min(c.spent for c in found), max(c.spent for c in found)
+    tuning = [c.spent - c.confirmation for c in found]
+    least, most = min(tuning), max(tuning)
+    if len({c.confirmation for c in found}) > 1:
+        again = ", ".join(f"{c.search.upper()} {c.confirmation:,}" for c in found)
+        plan += f"; of it on confirmation, which ends once the best is separated: {again}"
     if most <= least * (1 + TOLERANCE):
         return EqualTuning(verdict="equal", reason=plan)
     gap = f"the largest is {most / least:.2f} times the smallest" if least else "one spent none"

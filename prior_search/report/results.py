@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from prior_search.trial import Bottleneck, Family
 
 Arm = Literal["tuned", "matched"]
@@ -95,37 +93,18 @@ def from_evaluations(models: Sequence[Mapping[str, Any]], arm: Arm = "tuned") ->
     return found
 
 
-def from_image_quality(
-    quality: Mapping[int, Mapping[str, np.ndarray]],
-    *,
-    family: Family,
-    bottleneck: Bottleneck,
-    seed: int,
-) -> list[Result]:
-    """Means over images of ``evaluation.quality_by_budget``: metrics by budget, one per image."""
-    return [
-        Result(
-            family=family,
-            bottleneck=bottleneck,
-            seed=seed,
-            budget=budget,
-            metric=metric,
-            value=float(values.mean()),
-        )
-        for budget, metrics in quality.items()
-        for metric, values in metrics.items()
-    ]
-
-
 def _of_model(model: Mapping[str, Any], arm: Arm) -> list[Result]:
     spec = model["spec"]
-    bits = {int(budget): float(value) for budget, value in model["information_bits"].items()}
-    cells = [("information_bits", budget, value) for budget, value in bits.items()]
-    if spec["task"] == "contrastive":
+    cells: list[tuple[str, int, float]] = []
+    if spec["task"] == "contrastive":  # a model of the other track has its information as well
+        bits = {int(budget): float(value) for budget, value in model["information_bits"].items()}
+        cells = [("information_bits", budget, value) for budget, value in bits.items()]
         cells.append(("nt_xent", max(bits), float(model["objective"])))
     for probe in model["probes"]:
         accuracy = 100.0 * float(probe["accuracy"])
         cells.append((ACCURACY + probe["level"], int(probe["budget"]), accuracy))
+    for budget, metrics in model["image_quality"].items():
+        cells += [(name, int(budget), float(over["mean"])) for name, over in metrics.items()]
     return [
         Result(
             family=spec["family"],

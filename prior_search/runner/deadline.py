@@ -18,6 +18,9 @@ GRACE_SECONDS = 600.0  # for starting up, validation, and a machine that is busy
 UNKNOWN_SECONDS = 6 * 3600.0  # while no trial has reported anything
 
 
+AttemptKey = tuple[str, str, int, int, int]
+
+
 @dataclass(slots=True)
 class _Clock:
     """One running attempt: when it began, and its last sign of life."""
@@ -37,16 +40,16 @@ class Deadlines:
 
     def __init__(self, seconds: float | None = None) -> None:
         self._seconds = seconds
-        self._running: dict[tuple[int, int, int], _Clock] = {}
+        self._running: dict[AttemptKey, _Clock] = {}
         self._pace = 0.0  # seconds per step of the slowest trial seen
 
     def begin(self, spec: TrialSpec, now: float) -> None:
         """An attempt has started."""
-        self._running[spec.key] = _Clock(spec, now, now)
+        self._running[_key(spec)] = _Clock(spec, now, now)
 
     def progress(self, spec: TrialSpec, step: int, now: float) -> None:
         """A running attempt has come to a step; this says how long trials take."""
-        clock = self._running.get(spec.key)
+        clock = self._running.get(_key(spec))
         if clock is None or step <= clock.step:
             return
         # a later attempt may have begun at a checkpoint: its first steps tell no pace
@@ -56,7 +59,7 @@ class Deadlines:
 
     def end(self, spec: TrialSpec) -> None:
         """An attempt has ended, however."""
-        self._running.pop(spec.key, None)
+        self._running.pop(_key(spec), None)
 
     def limit(self, horizon: int) -> float:
         """Seconds that an attempt of so many steps gets."""
@@ -77,13 +80,12 @@ class Deadlines:
         return max(0.0, min(ends, default=math.inf))
 
 
+def _key(spec: TrialSpec) -> AttemptKey:
+    """Unique among the attempts of a driver, which may run several studies."""
+    return (spec.study, spec.search, *spec.key)
+
+
 def overdue_result(spec: TrialSpec, seconds: float) -> TrialResult:
     """The result of an attempt that was ended because it had had its time."""
-    return TrialResult(
-        trial=spec.trial,
-        replicate=spec.replicate,
-        attempt=spec.attempt,
-        status="failed",
-        wall_seconds=seconds,
-        error=f"{spec.label}: no result after {seconds:.0f} s, so its process was ended",
-    )
+    text = f"{spec.label}: no result after {seconds:.0f} s, so its process was ended"
+    return TrialResult.without_value(spec, "failed", text, wall_seconds=seconds)

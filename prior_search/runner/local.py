@@ -7,10 +7,12 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from prior_search.runner.deadline import Deadlines, overdue_result
+from prior_search.runner.gpu_memory import is_leaking
 from prior_search.runner.source import TrialSource
 from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
 from prior_search.trial import MetricPoint, TrialSpec
@@ -19,16 +21,18 @@ STOP_SECONDS = 5.0  # that a worker gets to end by itself
 WATCH_SECONDS = 60.0  # at the longest between two looks at the deadlines
 
 
-def _serve(settings: WorkerSettings, pipe: Connection) -> None:
+def _serve(pipe: Connection) -> None:
     """Run trials as they come; the body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
     threading.Thread(target=_end_with_driver, daemon=True).start()
     pipe.send(worker_name())
-    while (spec := pipe.recv()) is not None:
-        run = TrialRun(settings, spec)
+    while (job := pipe.recv()) is not None:
+        run = TrialRun(*job)
         while isinstance(answer := run.advance(), MetricPoint):
             pipe.send(answer)
         pipe.send(answer)
+        if is_leaking():
+            return  # the driver starts another process in the place of this one
 
 
 def _end_with_driver() -> None:
@@ -42,12 +46,10 @@ def _end_with_driver() -> None:
 class _Worker:
     """A process, the pipe to it, and the trial that it runs."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")  # fork is not safe with torch's threads
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(
-            target=_serve, args=(settings, theirs), daemon=True
-        )
+        self.process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
         self.name: str | None = None  # known once it is up
@@ -74,12 +76,19 @@ class LocalExecutor:
     Args:
         settings: for the workers.
         num_workers: trials at a time.
+        settings_of: of one trial, where they differ between trials; None for ``settings``.
     """
 
-    def __init__(self, settings: WorkerSettings, *, num_workers: int) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        num_workers: int,
+        settings_of: Callable[[TrialSpec], WorkerSettings] | None = None,
+    ) -> None:
         if num_workers < 1:
             raise ValueError(f"num_workers must be >= 1, got {num_workers}")
-        self._settings = settings
+        self._settings_of = settings_of or (lambda _: settings)
         self._num_workers = num_workers
         self._deadlines = Deadlines(settings.trial_seconds)
 
@@ -89,7 +98,7 @@ class LocalExecutor:
         Raises:
             KeyboardInterrupt: after all workers have ended; nothing is recorded of their trials.
         """
-        workers = [_Worker(self._settings) for _ in range(self._num_workers)]
+        workers = [_Worker() for _ in range(self._num_workers)]
         try:
             while not source.is_finished:
                 self._hand_out(source, workers)
@@ -111,7 +120,7 @@ class LocalExecutor:
                 source.record_start(spec, worker.name)
                 self._deadlines.begin(spec, time.monotonic())
                 try:
-                    worker.pipe.send(spec)
+                    worker.pipe.send((self._settings_of(spec), spec))
                 except BrokenPipeError:
                     return  # the process is gone; listening will notice and record the loss
 
@@ -125,7 +134,7 @@ class LocalExecutor:
             try:
                 message = worker.pipe.recv()
             except (EOFError, ConnectionResetError):
-                workers[number] = _Worker(self._settings)
+                workers[number] = _Worker()
                 self._record_end(source, worker)
                 continue
             self._take(source, worker, message)

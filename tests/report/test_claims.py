@@ -18,7 +18,6 @@ from prior_search.report.results import (
     Result,
     Results,
     from_evaluations,
-    from_image_quality,
 )
 from prior_search.report.statistics import PairedDifference, paired_difference
 from prior_search.trial import BOTTLENECKS, FAMILIES
@@ -182,6 +181,7 @@ def test_evaluations_become_rows() -> None:
         "objective": 1.5,
         "information_bits": {"1": 3.0, "3": 5.0},
         "probes": [{"level": "class", "budget": 3, "accuracy": 0.25}],
+        "image_quality": {},
     }
     results = Results(from_evaluations([model]))
     assert results.by_seed("ema_vq", "td", "nt_xent", 3) == {2: 1.5}
@@ -200,9 +200,21 @@ def test_numbers_of_the_text_are_in_the_tables() -> None:
     assert published.RECONSTRUCTION["ssim", "prior"][-1] == 0.7639
 
 
-def test_image_quality_becomes_means_over_images() -> None:
-    quality = {1: {"ssim": np.asarray([0.2, 0.4])}, 3: {"ssim": np.asarray([0.6, 0.6])}}
-    rows = from_image_quality(quality, family="gaussian", bottleneck="itd", seed=4)
-    results = Results(rows)
-    assert results.by_seed("gaussian", "itd", "ssim", 1) == {4: pytest.approx(0.3)}
-    assert results.budgets("ssim") == (1, 3)
+def test_image_quality_becomes_rows_and_the_information_of_another_track_does_not() -> None:
+    """A family may have models of both tracks, and a cell takes one value."""
+    model = {
+        "label": "gaussian ITD r4",
+        "spec": {
+            "family": "gaussian",
+            "bottleneck": "itd",
+            "replicate": 4,
+            "task": "reconstruction",
+        },
+        "objective": 0.1,
+        "information_bits": {"1": 3.0, "3": 5.0},
+        "probes": [],
+        "image_quality": {"1": {"ssim": {"mean": 0.3, "low": 0.2, "high": 0.4}}},
+    }
+    results = Results(from_evaluations([model]))
+    assert results.by_seed("gaussian", "itd", "ssim", 1) == {4: 0.3}
+    assert results.budgets("information_bits") == results.budgets("nt_xent") == ()

@@ -8,9 +8,15 @@ from prior_search.report.tables import trial_rows
 from prior_search.study import Study
 
 
-def entry(search: str, spent: int) -> SearchCompute:
+def entry(search: str, spent: int, confirmation: int = 0) -> SearchCompute:
     return SearchCompute(
-        search=search, planned=1000, spent=spent, num_runs=9, open_runs=0, wall_seconds=1.0
+        search=search,
+        planned=1000,
+        spent=spent,
+        confirmation=confirmation,
+        num_runs=9,
+        open_runs=0,
+        wall_seconds=1.0,
     )
 
 
@@ -21,6 +27,7 @@ def test_planned_and_spent_steps_are_counted_by_search(finished_study: Study) ->
     own = [r for r in rows if r.spec.search == "td"]
     assert td.spent == sum(7 if r.state == "diverged" else r.spec.horizon for r in own)
     assert td.open_runs == 0
+    assert td.confirmation == sum(r.steps for r in own if r.spec.stage == "confirm") > 0
     attempts = [e for e in finished_study.events if e["event"] == "trial_ended"]
     assert prior.wall_seconds + td.wall_seconds == 2.0 * len(attempts)
 
@@ -47,6 +54,12 @@ def test_searches_within_a_hundredth_had_the_same_tuning(
     found = equal_tuning([entry("prior", spent[0]), entry("td", spent[1])], is_finished=True)
     assert found.verdict == verdict
     assert f"PRIOR {spent[0]:,}, TD {spent[1]:,}" in found.reason
+
+
+def test_a_search_that_was_sure_earlier_had_the_same_tuning() -> None:
+    found = equal_tuning([entry("prior", 900, 200), entry("td", 1000, 300)], is_finished=True)
+    assert found.verdict == "equal"
+    assert "confirmation, which ends once the best is separated: PRIOR 200, TD 300" in found.reason
 
 
 def test_what_cannot_be_compared_is_not_called_equal() -> None:

@@ -1,10 +1,11 @@
-"""Flags of ``prior-search search`` and ``control``."""
+"""Flags of ``prior-search search``, ``control`` and ``study``."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from prior_search.commands.parsers.flags import add_request
+from prior_search.commands.parsers.flags import add_request, add_storage, add_where
 from prior_search.trial import BOTTLENECKS
 
 
@@ -25,3 +26,31 @@ def add_control(parser: argparse.ArgumentParser) -> None:
         help="finished search of ITD and TD to compare with and to take stage 1 over from",
     )
     add_request(parser)
+
+
+def add_campaign(parser: argparse.ArgumentParser) -> None:
+    """Several studies, their controls, final trainings and evaluations."""
+    parser.add_argument(
+        "plan",
+        nargs="?",
+        type=Path,
+        metavar="PLAN.toml",
+        help="file, or name of a shipped one: tiny, paper (default: tiny)",
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="so little of everything that it ends in minutes"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a value of the plan, e.g. contrastive.final_seeds=5",
+    )
+    parser.add_argument("--spaces", type=Path, metavar="DIR", help="holds FAMILY.toml files")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print runs and compute, start nothing"
+    )
+    add_storage(parser)
+    add_where(parser)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from prior_search.campaign import (
+    CampaignPlan,
+    planned_runs,
+    planned_work,
+)
+from prior_search.event_log import read_events
+from prior_search.trial import TrialResult, TrialSpec
+from tests.campaign.conftest import Bench
+
+MakePlan = Callable[..., CampaignPlan]
+
+
+def keys(specs: list[TrialSpec]) -> Counter[tuple[object, ...]]:
+    return Counter((s.study, s.search, s.stage, s.trial, s.replicate) for s in specs)
+
+
+def test_every_part_runs_once_and_a_control_trains_nothing_again(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    plan = change_plan()
+    bench.work(bench.open(plan))
+    assert set(keys(bench.trained).values()) == {1}
+    searched = [s.training for s in bench.trained if s.stage not in ("final", "evaluation")]
+    assert len(set(searched)) == len(searched)
+    stages = Counter((s.study.removeprefix("trial-run-"), s.stage) for s in bench.trained)
+    reused = 0
+    for family in ("gaussian", "ema_vq"):
+        own = f"{family}-contrastive"
+        assert stages[own, "stage1"] == 4
+        assert stages[own, "stage2"] + stages[own, "confirm"] == 6
+        assert stages[f"{own}-control", "stage1"] == 0
+        for study in (own, f"{own}-control"):
+            assert stages[f"{study}-final", "final"] == 4
+            assert stages[f"{study}-final", "evaluation"] == 4
+        events = read_events(bench.root / f"trial-run-{own}-control" / "events.jsonl")
+        reused += sum("reused" in event for event in events)
+    total = planned_runs(plan, plan.studies())
+    assert bench.ended[-1].num_ended == total == len(bench.trained) + reused
+
+
+def test_work_that_was_planned_is_the_work_that_is_done(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    plan = change_plan("contrastive.families=['gaussian']", "contrastive.matched_control=false")
+    bench.work(bench.open(plan))
+    steps: Counter[str] = Counter()
+    for spec in bench.trained:
+        if spec.stage != "evaluation":
+            steps[spec.bottleneck] += spec.horizon
+    assert planned_work(plan, plan.studies()[0]) == steps
+
+
+def test_final_trainings_of_all_configurations_have_common_seeds(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    bench.work(bench.open(change_plan()))
+    by_replicate: dict[int, set[int]] = {}
+    for spec in bench.trained:
+        if spec.stage == "final":
+            by_replicate.setdefault(spec.replicate, set()).add(spec.seed)
+    assert [len(seeds) for seeds in by_replicate.values()] == [1, 1]
+    assert not by_replicate[0] & by_replicate[1]
+
+
+@pytest.mark.parametrize("after", [3, 25, 41])
+def test_a_campaign_that_is_cut_short_goes_on_with_nothing_lost_or_done_twice(
+    bench: Bench, change_plan: MakePlan, after: int
+) -> None:
+    plan = change_plan()
+    first = bench.open(plan)
+    bench.work(first, runs=after)
+    first.close()
+    ended = {
+        (e.part, e.spec.stage, e.spec.bottleneck, e.spec.trial, e.spec.replicate)
+        for e in bench.ended
+    }
+    bench.work(bench.open(plan))
+    again = [
+        (e.part, e.spec.stage, e.spec.bottleneck, e.spec.trial, e.spec.replicate)
+        for e in bench.ended[after:]
+    ]
+    assert not ended & set(again), "what had ended was done again"
+    assert bench.ended[-1].num_ended == planned_runs(plan, plan.studies())
+    assert not bench.said
+
+
+def test_a_finished_campaign_has_nothing_to_do(bench: Bench, change_plan: MakePlan) -> None:
+    plan = change_plan()
+    bench.work(bench.open(plan))
+    again = bench.open(plan)
+    assert again.is_finished
+    assert again.num_ended == planned_runs(plan, plan.studies())
+
+
+def test_a_part_whose_inputs_changed_is_done_anew_and_the_others_are_not(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    bench.work(bench.open(change_plan()))
+    count = len(bench.trained)
+    bench.work(bench.open(change_plan("contrastive.final_seeds=3")))
+    more = bench.trained[count:]
+    assert {s.replicate for s in more} == {2}, "only the third seed is new"
+    assert {s.stage for s in more} == {"final", "evaluation"}
+
+    count = len(bench.trained)
+    bench.work(bench.open(change_plan("contrastive.budget.stage2_trials=3")))
+    assert len(bench.said) == 4, "two searches and their controls"
+    assert all("inputs of" in line for line in bench.said)
+    moved = {path.name for path in (bench.root / "superseded").iterdir()}
+    assert moved == {
+        f"trial-run-{family}-contrastive{kind}-0"
+        for family in ("gaussian", "ema_vq")
+        for kind in ("", "-control")
+    }
+    assert len(bench.trained) > count
+
+
+def test_other_data_under_the_same_name_is_another_input(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    plan = change_plan("contrastive.families=['gaussian']")
+    bench.work(bench.open(plan))
+    again = bench.open(plan, fingerprint="other")
+    assert not again.is_finished
+    again.close()
+    assert any("the inputs of trial-run-gaussian-contrastive have" in s for s in bench.said)
+
+
+def test_a_lost_evaluation_comes_again_and_a_failing_one_is_named(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    plan = change_plan("contrastive.families=['gaussian']", "contrastive.matched_control=false")
+    campaign = bench.open(plan)
+    tries: Counter[str] = Counter()
+    while not campaign.is_finished:
+        spec = campaign.next_trial()
+        assert spec is not None
+        if spec.stage != "evaluation" or spec.replicate:
+            campaign.record(bench.run(campaign, spec))
+            continue
+        tries[spec.bottleneck] += 1
+        status = "lost" if spec.bottleneck == "itd" and spec.attempt == 0 else "failed"
+        if spec.bottleneck == "itd" and spec.attempt == 1:
+            campaign.record(bench.run(campaign, spec))
+        else:
+            campaign.record(TrialResult.without_value(spec, status, "no luck"))  # type: ignore[arg-type]
+    assert tries == {"itd": 2, "td": 2}
