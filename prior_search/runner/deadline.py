@@ -52,8 +52,10 @@ class Deadlines:
         clock = self._running.get(_key(spec))
         if clock is None or step <= clock.step:
             return
-        # a later attempt may have begun at a checkpoint: its first steps tell no pace
-        if clock.step > 0 or spec.attempt == 0:
+        # a later attempt may have begun at a checkpoint: its first steps tell no pace, nor does
+        # an evaluation, which takes no steps
+        tells = clock.step > 0 or spec.attempt == 0
+        if tells and spec.stage != "evaluation":
             self._pace = max(self._pace, (now - clock.seen) / (step - clock.step))
         clock.seen, clock.step = now, step
 
