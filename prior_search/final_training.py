@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import statistics
@@ -15,7 +16,7 @@ from scipy import stats
 from prior_search.errors import ChangedRequestError
 from prior_search.event_log import Event, EventLog
 from prior_search.report import Export
-from prior_search.study import derive_seed
+from prior_search.study import MAX_RETRIES, derive_seed
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 
@@ -61,8 +62,14 @@ class FinalTraining:
         self._log = EventLog(folder / "events.jsonl")
         self._listener = listener
         self._results: dict[int, TrialResult] = {}
+        self._losses: dict[tuple[int, str], int] = {}
+        self._attempts: dict[int, int] = {}  # the next one of every seed
         self._open_log(listener_facts={"versions": dict(export.versions)})
-        self._waiting = deque(s for s in self.specs if s.replicate not in self._results)
+        self._waiting = deque(
+            dataclasses.replace(spec, attempt=self._attempts.get(spec.replicate, 0))
+            for spec in self.specs
+            if spec.replicate not in self._results
+        )
 
     def _spec(self, replicate: int, steps: int) -> TrialSpec:
         export = self.export
@@ -115,10 +122,10 @@ class FinalTraining:
             if event["event"] == "trial_suggested":
                 known.add(event["replicate"])
                 self._check(TrialSpec.from_dict(event["spec"]))
-            elif event["event"] == "trial_ended" and event["result"]["status"] != "lost":
+            elif event["event"] == "trial_ended":
                 result = TrialResult.from_dict(event["result"])
                 if result.replicate < len(self.specs):  # fewer seeds may be asked for now
-                    self._results[result.replicate] = result
+                    self._take(result)
         return known
 
     def _check(self, spec: TrialSpec) -> None:
@@ -156,6 +163,15 @@ class FinalTraining:
         ]
 
     @property
+    def failures(self) -> list[tuple[TrialSpec, str]]:
+        """Seeds that have ended without a model, and why."""
+        return [
+            (spec, result.error or result.status)
+            for spec in self.specs
+            if (result := self._results.get(spec.replicate)) and result.status != "completed"
+        ]
+
+    @property
     def num_ended(self) -> int:
         """Seeds that have their result."""
         return len(self._results)
@@ -177,17 +193,26 @@ class FinalTraining:
         )
 
     def record(self, result: TrialResult) -> None:
-        """An attempt has ended; a lost one is tried again, three times at most."""
+        """An attempt has ended; lost and failed ones are tried again, as often as in a search."""
         spec = self.specs[result.replicate]
         self._append("trial_ended", {"search": spec.search, "result": result.as_dict()})
-        if result.status == "lost" and result.attempt < 3:
-            again = TrialSpec.from_dict(spec.as_dict() | {"attempt": result.attempt + 1})
-            self._append(
-                "trial_retried", {"search": spec.search, "spec": again.as_dict(), "reason": "lost"}
-            )
-            self._waiting.append(again)
-        else:
-            self._results[result.replicate] = result
+        if self._take(result):
+            return
+        again = dataclasses.replace(spec, attempt=result.attempt + 1)
+        reason = result.error or result.status
+        data = {"search": spec.search, "spec": again.as_dict(), "reason": reason}
+        self._append("trial_retried", data)
+        self._waiting.append(again)
+
+    def _take(self, result: TrialResult) -> bool:
+        """Let a recorded result change the state; False if the seed is to be tried again."""
+        key = (result.replicate, result.status)
+        self._losses[key] = self._losses.get(key, 0) + 1
+        self._attempts[result.replicate] = result.attempt + 1
+        if self._losses[key] <= MAX_RETRIES.get(result.status, 0):
+            return False
+        self._results[result.replicate] = result
+        return True
 
     def write_metrics(self) -> dict[str, Any]:
         """Write ``metrics.json``: every metric over the completed seeds, with its interval."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 from prior_search.data import ObjectTracks
@@ -15,6 +16,8 @@ from prior_search.evaluation.measure import Progress
 from prior_search.tasks import make_task
 from prior_search.training import load_model, read_origin, resolve_device
 from prior_search.trial import MetricPoint
+
+logger = logging.getLogger(__name__)
 
 EVALUATION_NAME = "evaluation.json"  # beside a model: its record
 
@@ -81,8 +84,7 @@ def evaluate_beside(file: Path, tracks: ObjectTracks, *, device: str = "auto") -
 def known_evaluation(file: Path) -> Evaluation | None:
     """The record beside a model, if there is one and it is of this very model.
 
-    Raises:
-        ValueError: the record is damaged or of another version.
+    A damaged record, or one of another version, is warned of and counts as none.
     """
     record = file.with_name(EVALUATION_NAME)
     if not record.exists():
@@ -90,5 +92,6 @@ def known_evaluation(file: Path) -> Evaluation | None:
     try:
         found = Evaluation.from_dict(json.loads(record.read_text()))
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{record} is no record of this version: {error}; remove it") from error
+        logger.warning("%s is no record of this version and does not count: %s", record, error)
+        return None
     return found if found.model_sha256 == sha256_of(file) else None

@@ -50,9 +50,13 @@ class Campaign:
         self._parts: list[Part] = []
         self._running: dict[tuple[str, str, int, int, int], TrialSpec] = {}
         self._num_done = 0  # runs of parts that are closed
-        for request in studies:
-            self._parts.append(SearchPart(ground, request))
-        self._settle()
+        try:
+            for request in studies:
+                self._parts.append(SearchPart(ground, request))
+            self._settle()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def is_finished(self) -> bool:
@@ -66,12 +70,15 @@ class Campaign:
 
     def next_trial(self) -> TrialSpec | None:
         """The next trial of the first part that has one."""
-        for part in self._parts:
-            spec = part.source.next_trial()
-            if spec is not None:
-                self._running[_key(spec)] = spec
-                return spec
-        return None
+        while True:
+            for part in self._parts:
+                spec = part.source.next_trial()
+                if spec is not None:
+                    self._running[_key(spec)] = spec
+                    return spec
+            if not any(part.source.is_finished for part in self._parts):
+                return None
+            self._settle()  # a control may find all that it wants among past trainings
 
     def record_start(self, spec: TrialSpec, worker: str) -> None:
         """An attempt has begun on a worker."""

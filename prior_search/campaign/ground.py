@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import fcntl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from prior_search.campaign.plan import CampaignPlan
+from prior_search.errors import RequestError
 from prior_search.event_log import Event
 from prior_search.runner import TrialSource
 from prior_search.trial import Task
+
+LOCK_NAME = ".lock"
+
+
+@contextmanager
+def only_driver(root: Path) -> Iterator[None]:
+    """Hold a campaign's folder against other drivers, which might move what this one writes.
+
+    Raises:
+        RequestError: another process holds it.
+    """
+    with (root / LOCK_NAME).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RequestError(f"another process is running the campaign in {root}") from error
+        yield
 
 
 class Mirror(Protocol):
@@ -41,13 +61,13 @@ class Ground:
 
     def supersede(self, folder: Path) -> None:
         """Move a folder of other inputs out of the way; nothing is deleted."""
-        number = 0
-        place = self.root / "superseded"
-        while (target := place / f"{folder.name}-{number}").exists():
+        number, place = 0, self.root / "superseded"
+        name = str(folder.relative_to(self.root)).replace("/", "--")
+        while (target := place / f"{name}-{number}").exists():
             number += 1
         place.mkdir(exist_ok=True)
         folder.rename(target)
-        self.say(f"the inputs of {folder.name} have changed; its results are now in {target}")
+        self.say(f"the inputs of {name} have changed; its results are now in {target}")
 
 
 class Part(Protocol):

@@ -26,7 +26,7 @@ from prior_search.report.pictures import PictureTable, picture_table
 from prior_search.report.results import Arm, Result, Results, from_evaluations
 from prior_search.request import StudyRequest
 from prior_search.study import Study
-from prior_search.training import MODEL_NAME, load_model, resolve_device
+from prior_search.training import MODEL_NAME, load_model
 from prior_search.trial import Bottleneck, Task
 
 PICTURED = 2  # held-out images of Fig. 5
@@ -58,19 +58,18 @@ def outcomes(root: Path) -> list[StudyOutcome]:
     for track in plan.tracks:
         for family in track.families:
             name = plan.study_name(family, track.task)
-            for folder in (root / name, root / control_name(name)):
-                if holds_study(folder):
-                    found.append(_outcome(folder, track.final_seeds))
+            names = [name, *([control_name(name)] if track.matched_control else [])]
+            folders = [root / name for name in names if holds_study(root / name)]
+            found += [_outcome(folder, track.final_seeds) for folder in folders]
     return found
 
 
-def comparison_input(root: Path, data: Mapping[Task, str], device: str = "cpu") -> ComparisonInput:
+def comparison_input(root: Path, data: Mapping[Task, str]) -> ComparisonInput:
     """Everything that ``report.comparison`` shows; what is not there yet is left out.
 
     Args:
         root: folder of the campaign.
         data: by task, where its set is.
-        device: for the reconstructions of Fig. 5.
     """
     plan, found = CampaignPlan.read(root / PLAN_NAME), outcomes(root)
     rows: list[Result] = []
@@ -83,7 +82,7 @@ def comparison_input(root: Path, data: Mapping[Task, str], device: str = "cpu") 
         moves=[move for study in found for move in _moves(study)],
         preset=plan.preset,
         parameters=parameter_table(plan.preset),
-        pictures=_pictures(found, data, device),
+        pictures=_pictures(found, data),
         facts=_facts(plan, found),
         pages={study.request.name: f"../{study.folder.name}/report/index.html" for study in found},
     )
@@ -142,9 +141,7 @@ def _moves(study: StudyOutcome) -> list[WeightMove]:
     return weight_moves(study.request.family, tuned_in(study.events), common)
 
 
-def _pictures(
-    found: Iterable[StudyOutcome], data: Mapping[Task, str], device: str
-) -> PictureTable | None:
+def _pictures(found: Iterable[StudyOutcome], data: Mapping[Task, str]) -> PictureTable | None:
     """A few held-out images through the first seed of every autoencoder of one family."""
     for study in found:
         chosen = {
@@ -153,17 +150,17 @@ def _pictures(
             if evaluation.image_quality and evaluation.spec.replicate == 0
         }
         if chosen and not study.request.matched:
-            return _reconstructions(chosen, data[study.request.task], device)
+            return _reconstructions(chosen, data[study.request.task])
     return None
 
 
-def _reconstructions(files: Mapping[Bottleneck, Path], data: str, device: str) -> PictureTable:
+def _reconstructions(files: Mapping[Bottleneck, Path], data: str) -> PictureTable:
     tracks = open_tracks(data)
     images = tracks.gather(np.flatnonzero(tracks.is_validation)[:PICTURED])
-    frames = torch.from_numpy(images).to(resolve_device(device))
+    frames = torch.from_numpy(images)
     made: dict[Bottleneck, dict[int, Tensor]] = {}
     for bottleneck, file in files.items():
-        model, _ = load_model(file, device=device)
+        model, _ = load_model(file, device="cpu")
         made[bottleneck] = reconstruct_all(model, frames)
     stacked: dict[str, np.ndarray] = {
         bottleneck: torch.stack(list(by_budget.values()), dim=1).cpu().numpy()

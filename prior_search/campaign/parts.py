@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prior_search.campaign.ground import Ground, Part, Relay
-from prior_search.campaign.plan import control_of
+from prior_search.campaign.plan import control_name, control_of
 from prior_search.environment import write_environment
 from prior_search.errors import ChangedRequestError
 from prior_search.evaluation_runs import EvaluationRuns
@@ -68,11 +68,12 @@ class SearchPart:
         """Record the recommendations; the control and the final trainings follow."""
         study, ground, request = self.source, self._ground, self._request
         study.finish()
-        found = any(study.optimizer(s).has_recommendation for s in request.searches)
+        missing = [s for s in request.searches if not study.optimizer(s).has_recommendation]
+        found = len(missing) < len(request.searches)
         paths = export_best(study, self.folder / "best") if found else []
         self.close()
-        if not paths:
-            ground.say(f"{self.name}: no trial at the full horizon succeeded")
+        for search in missing:
+            ground.say(f"{self.name}: no trial of {search} at the full horizon succeeded")
         parts: list[Part] = []
         track = ground.plan.track(request.task)
         if track.matched_control and not request.matched:
@@ -92,6 +93,9 @@ class SearchPart:
             if same_data and not known.differences(self._request):
                 return
             self._ground.supersede(self.folder)
+            control = self.folder.with_name(control_name(self.folder.name))
+            if holds_study(control):  # it says where weights moved from these searches
+                self._ground.supersede(control)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_environment(self.folder)
         Study.create(self.folder, self._request, facts)
@@ -108,7 +112,7 @@ class FinalPart:
 
     def __init__(self, ground: Ground, export: Export, study: Path) -> None:
         self._ground = ground
-        self.name = f"{export.study} final"
+        self.name = f"{export.study} {export.bottleneck} final"
         self.folder = final_folder(study, export)
         self.data = ground.data[export.task][0]
         self.trials_folder = self.folder / "trials"
@@ -128,8 +132,10 @@ class FinalPart:
         return self.source.num_ended
 
     def finish(self) -> list[Part]:
-        """Write the metrics; the evaluations follow."""
+        """Write the metrics and say what failed; the evaluations follow."""
         self.source.write_metrics()
+        for spec, error in self.source.failures:
+            self._ground.say(f"{self.name}: {spec.label} has no model: {error}")
         self.close()
         return [EvaluationPart(self._ground, self)]
 

@@ -16,6 +16,7 @@ import tomli_w
 
 from prior_search.errors import RequestError
 from prior_search.past_searches import ARMS
+from prior_search.redaction import has_password
 from prior_search.request import Budget, StudyRequest, resolve
 from prior_search.shipped import space_file
 from prior_search.tasks import PRESETS_OF, make_task
@@ -144,7 +145,7 @@ class CampaignPlan:
             space["budget"] |= track.budget
         return resolve(
             space,
-            where=str(path),
+            where=f"{path} with [{track.task}.budget] of {self.name}",
             family=family,
             bottlenecks=track.bottlenecks,
             name=self.study_name(family, track.task),
@@ -186,16 +187,31 @@ def _track(task: Task, table: Any, where: str) -> Track:
             number(value, f"budget.{key}", where, low=0.0, high=1.0)
         else:
             count(value, f"budget.{key}", where, low=0)
+    families = _names(table["families"], "families", FAMILIES, where)
+    if task == "reconstruction" and len(families) > 1:
+        raise RequestError(
+            f"{where}: families must be one, as in Table 5 of the paper, got {len(families)}"
+        )
     return Track(
         task=task,
-        families=_names(table["families"], "families", FAMILIES, where),
+        families=families,
         bottlenecks=bottlenecks,
-        data=text(table["data"], "data", where),
+        data=_data(table["data"], where),
         matched_control=matched,
         final_seeds=count(table["final_seeds"], "final_seeds", where, low=1),
-        steps=count(table["steps"], "steps", where, low=0),
+        steps=count(table["steps"], "steps", where, low=0, high=10**9),
         budget=budget,
     )
+
+
+def _data(value: Any, where: str) -> str:
+    data = text(value, "data", where)
+    if has_password(data):
+        raise RequestError(
+            f"{where}: data must not hold a password, which the study would keep; "
+            "give credentials in the environment"
+        )
+    return data
 
 
 def _names(value: Any, key: str, choices: Sequence[Any], where: str) -> tuple[Any, ...]:

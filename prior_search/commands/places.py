@@ -85,6 +85,18 @@ def find_campaign(name: str, storage: Path | str) -> Path | None:
     return None
 
 
+def check_device(device: str) -> None:
+    """Refuse a device that this machine lacks; on a cluster the workers may have what it lacks."""
+    from prior_search.training import resolve_device
+
+    if os.environ.get("RAY_ADDRESS") or os.environ.get("PRIOR_SEARCH_AUTOSCALING"):
+        return
+    try:
+        resolve_device(device)
+    except ValueError as error:
+        raise RequestError(f"--device: {error}") from error
+
+
 def check_batches(tracks: ObjectTracks, task: Task, preset: str, data: str, wanted: int) -> None:
     """Refuse a set that the task cannot draw its batches from."""
     instances = len(tracks.instances("train"))

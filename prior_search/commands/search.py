@@ -15,6 +15,7 @@ from prior_search.commands.best import best_table
 from prior_search.commands.places import (
     EARLY_MIRROR_SECONDS,
     MIRROR_SECONDS,
+    check_device,
     check_writable,
     executor,
     interrupted,
@@ -78,7 +79,7 @@ def read_request(
             "--data must not hold a password: the study keeps it; give credentials "
             "in the environment"
         )
-    _check_device(options.device)
+    check_device(options.device)
     space = read_space(path, overrides)
     return resolve(
         space,
@@ -100,18 +101,6 @@ def _default_steps(task: Task, preset: str) -> int:
     from prior_search.tasks import make_task
 
     return DEFAULT_STEPS if task == "synthetic" else make_task(task, preset).preset.steps
-
-
-def _check_device(device: str) -> None:
-    """Refuse a device that this machine lacks; on a cluster the workers may have what it lacks."""
-    from prior_search.training import resolve_device
-
-    if os.environ.get("RAY_ADDRESS") or os.environ.get("PRIOR_SEARCH_AUTOSCALING"):
-        return
-    try:
-        resolve_device(device)
-    except ValueError as error:
-        raise RequestError(f"--device: {error}") from error
 
 
 def open_or_create(

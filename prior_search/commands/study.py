@@ -20,9 +20,11 @@ from prior_search.campaign import (
     planned_work,
     write_evaluations,
 )
+from prior_search.campaign.ground import LOCK_NAME, only_driver
 from prior_search.commands.campaign_view import CampaignView
 from prior_search.commands.places import (
     MIRROR_SECONDS,
+    check_device,
     check_writable,
     executor,
     interrupted,
@@ -30,7 +32,7 @@ from prior_search.commands.places import (
 )
 from prior_search.commands.search import step_seconds
 from prior_search.environment import versions, write_environment
-from prior_search.errors import RequestError
+from prior_search.errors import RequestError, WorkerLostError
 from prior_search.event_log import PLAN_NAME, holds_campaign
 from prior_search.mlflow_log import MirrorThread
 from prior_search.report import draw_weights, write_parquet, write_report
@@ -49,30 +51,48 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     plan = _read_plan(options)
     studies = plan.studies(options.spaces)
-    if is_remote(options.storage_path):
-        raise RequestError(
-            f"--storage-path of a whole comparison must be a folder, got {options.storage_path}; "
-            "single searches take buckets"
-        )
-    root = check_writable(options.storage_path, "--storage-path") / plan.name
+    check_device(options.device)
+    root = _root(options, plan)
     if options.dry_run:
         return _dry_run(console, plan, studies, options)
-    _check_root(root, plan)
-    data = {t.task: prepare_data(console, t.data, t.task, plan.preset) for t in plan.tracks}
     root.mkdir(exist_ok=True)
-    plan.write(root / PLAN_NAME)
-    write_environment(root)
-    code = _run(console, plan, studies, root, data, options)
-    return code or _show(console, root, data, options.device)
+    mirrors: list[MirrorThread] = []
+    try:
+        with only_driver(root):
+            plan.write(root / PLAN_NAME)
+            write_environment(root)
+            data = _prepare(console, plan)
+
+            def mirror(folder: Path) -> MirrorThread:
+                mirrors.append(MirrorThread(folder, options.tracking_uri))
+                return mirrors[-1]
+
+            view = CampaignView(console, planned_runs(plan, studies))
+            ground = Ground(
+                plan=plan, root=root, data=data, versions=versions(), mirror=mirror, say=view.say
+            )
+            _work(view, ground, studies, options)
+            return _show(console, root, {task: path for task, (path, _) in data.items()})
+    except KeyboardInterrupt:
+        return interrupted(console, "runs")
+    finally:
+        deadline = time.monotonic() + MIRROR_SECONDS
+        for thread in mirrors:
+            thread.close(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def report_campaign(console: Console, root: Path, out: Path) -> int:
     """Write the comparison of a campaign, also while it runs; 0."""
     plan = CampaignPlan.read(root / PLAN_NAME)
-    data = {t.task: prepare_data(console, t.data, t.task, plan.preset)[0] for t in plan.tracks}
+    data = {task: path for task, (path, _) in _prepare(console, plan).items()}
     page = write_comparison(comparison_input(root, data), out)
     console.print(str(page), highlight=False, soft_wrap=True, markup=False)
     return 0
+
+
+def _prepare(console: Console, plan: CampaignPlan) -> dict[Task, tuple[str, str]]:
+    """By task, where its set is, and its fingerprint."""
+    return {t.task: prepare_data(console, t.data, t.task, plan.preset) for t in plan.tracks}
 
 
 def _read_plan(options: argparse.Namespace) -> CampaignPlan:
@@ -84,54 +104,49 @@ def _read_plan(options: argparse.Namespace) -> CampaignPlan:
     return plan.smoke() if options.smoke else plan
 
 
-def _check_root(root: Path, plan: CampaignPlan) -> None:
-    """Refuse a folder that holds something else than a campaign."""
-    if root.exists() and any(root.iterdir()) and not holds_campaign(root):
+def _root(options: argparse.Namespace, plan: CampaignPlan) -> Path:
+    """The folder of the campaign; one that holds something else is refused."""
+    if is_remote(options.storage_path):
+        raise RequestError(
+            f"--storage-path of a whole comparison must be a folder, got {options.storage_path}; "
+            "single searches take buckets"
+        )
+    root = check_writable(options.storage_path, "--storage-path") / plan.name
+    others = [path for path in root.glob("*") if path.name != LOCK_NAME]
+    if others and not holds_campaign(root):
         raise RequestError(
             f"{root} holds something that is no campaign; give another name with "
             f"--set name=NAME, or another --storage-path (name is {plan.name!r})"
         )
+    return root
 
 
-def _run(
-    console: Console,
-    plan: CampaignPlan,
+def _work(
+    view: CampaignView,
+    ground: Ground,
     studies: Sequence[StudyRequest],
-    root: Path,
-    data: Mapping[Task, tuple[str, str]],
     options: argparse.Namespace,
-) -> int:
-    """Run what is left; 0, or 130 if interrupted."""
-    mirrors: list[MirrorThread] = []
+) -> None:
+    """Run what is left.
 
-    def mirror(folder: Path) -> MirrorThread:
-        mirrors.append(MirrorThread(folder, options.tracking_uri))
-        return mirrors[-1]
-
-    view = CampaignView(console, planned_runs(plan, studies))
-    campaign = None
-    try:
-        with view:
-            ground = Ground(
-                plan=plan, root=root, data=data, versions=versions(), mirror=mirror, say=view.say
-            )
-            campaign = Campaign(ground, studies, view.show)
+    Raises:
+        WorkerLostError: the workers ended before the campaign did.
+    """
+    with view:
+        campaign = Campaign(ground, studies, view.show)
+        try:
             if not campaign.is_finished:
                 view.begin(campaign.num_ended)
-                place = executor(options, "", root, locate=campaign.settings_of)
-                place.run(campaign)
-    except KeyboardInterrupt:
-        return interrupted(console, "runs")
-    finally:
-        if campaign is not None:
+                executor(options, "", ground.root, locate=campaign.settings_of).run(campaign)
+            if not campaign.is_finished:
+                raise WorkerLostError(
+                    "the workers ended before the campaign did; the same command goes on"
+                )
+        finally:
             campaign.close()
-        deadline = time.monotonic() + MIRROR_SECONDS
-        for thread in mirrors:
-            thread.close(timeout=max(0.0, deadline - time.monotonic()))
-    return 0
 
 
-def _show(console: Console, root: Path, data: Mapping[Task, tuple[str, str]], device: str) -> int:
+def _show(console: Console, root: Path, data: Mapping[Task, str]) -> int:
     """Write every page and print what was found; 0, or 3 if a search has no result."""
     found = outcomes(root)
     for outcome in found:
@@ -145,7 +160,7 @@ def _show(console: Console, root: Path, data: Mapping[Task, tuple[str, str]], de
             write_report(opened, outcome.folder / "report")
         finally:
             opened.close()
-    given = comparison_input(root, {task: path for task, (path, _) in data.items()}, device)
+    given = comparison_input(root, data)
     page = write_comparison(given, root / "report")
     view = compare(given)
     table = Table(title="claims of the paper", title_justify="left")
@@ -155,8 +170,9 @@ def _show(console: Console, root: Path, data: Mapping[Task, tuple[str, str]], de
         table.add_row(claim.number, claim.text, claim.verdict)
     console.print(table)
     counts = ", ".join(f"{verdict}: {count}" for verdict, count in view.verdicts.items())
-    console.print(f"{counts}\nreport: {page}", highlight=False, soft_wrap=True)
-    return 0 if all(any((o.folder / "best").glob("*.toml")) for o in found) else 3
+    console.print(f"{counts}\nreport: {page}", highlight=False, soft_wrap=True, markup=False)
+    exported = [o.folder / "best" / f"{b}.toml" for o in found for b in o.request.bottlenecks]
+    return 0 if all(path.exists() for path in exported) else 3
 
 
 def _dry_run(

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -155,6 +154,3 @@ def change_plan(plan_file: Path) -> Callable[..., CampaignPlan]:
         return CampaignPlan.read(plan_file, overrides)
 
     return change
-
-
-__all__: list[Any] = ["Bench"]

@@ -10,6 +10,8 @@ from prior_search.campaign import (
     planned_runs,
     planned_work,
 )
+from prior_search.campaign.ground import only_driver
+from prior_search.errors import RequestError
 from prior_search.event_log import read_events
 from prior_search.trial import TrialResult, TrialSpec
 from tests.campaign.conftest import Bench
@@ -152,3 +154,109 @@ def test_a_lost_evaluation_comes_again_and_a_failing_one_is_named(
         else:
             campaign.record(TrialResult.without_value(spec, status, "no luck"))  # type: ignore[arg-type]
     assert tries == {"itd": 2, "td": 2}
+
+
+def test_a_control_that_finds_all_it_wants_among_past_trainings_ends_the_campaign(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    """Nothing of it is left to record, so nobody but the question for work can notice."""
+    smallest = (
+        "contrastive.families=['gaussian']",
+        "contrastive.budget.stage2_trials=1",
+        "contrastive.budget.confirm_trials=0",
+    )
+    bench.work(bench.open(change_plan(*smallest, "contrastive.matched_control=false")))
+    plan = change_plan(*smallest)
+    campaign = bench.open(plan)
+    bench.work(campaign)
+    assert campaign.is_finished
+    assert len(outcomes(bench.root)) == 2
+
+
+def test_a_control_is_done_anew_with_the_searches_that_it_is_compared_with(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    """Its own request is the same; the weights that its arrows start from are not."""
+    one = "contrastive.families=['gaussian']"
+    bench.work(bench.open(change_plan(one, "contrastive.bottlenecks=['itd', 'td']")))
+    plan = change_plan(one, "contrastive.bottlenecks=['prior', 'itd', 'td']")
+    bench.work(bench.open(plan))
+    own, control = outcomes(bench.root)
+    recommended = {
+        event["search"]: event["recommendation"]["values"]
+        for event in own.events
+        if event["event"] == "search_finished"
+    }
+    moves = comparison_input(bench.root, {}).moves
+    assert {move.bottleneck for move in moves} == {"itd", "td"}
+    assert all(move.tuned == recommended[move.bottleneck]["kl_weight"] for move in moves)
+    assert control.request.matched
+    assert "trial-run-gaussian-contrastive-control-0" in bench.said[1]
+
+
+def test_a_control_that_is_not_asked_for_any_more_is_not_shown(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    bench.work(bench.open(change_plan()))
+    bench.work(bench.open(change_plan("contrastive.matched_control=false")))
+    assert [outcome.arm for outcome in outcomes(bench.root)] == ["tuned", "tuned"]
+
+
+def test_seeds_of_all_models_are_pairs(bench: Bench, change_plan: MakePlan) -> None:
+    bench.work(bench.open(change_plan("contrastive.families=['gaussian']")))
+    results = comparison_input(bench.root, {}).results
+    for arm in ("tuned", "matched"):
+        first, second = (
+            results.by_seed("gaussian", bottleneck, "nt_xent", 3, arm)  # type: ignore[arg-type]
+            for bottleneck in ("itd", "td")
+        )
+        assert first.keys() == second.keys() == {0, 1}
+        assert all(second[seed] - first[seed] == pytest.approx(0.5, abs=0.02) for seed in first)
+
+
+def test_a_record_of_an_evaluation_that_cannot_be_read_is_made_again(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    plan = change_plan("contrastive.families=['gaussian']", "contrastive.matched_control=false")
+    bench.work(bench.open(plan))
+    record = next(bench.root.glob("*/final/*/trials/*/evaluation.json"))
+    whole = record.read_text()
+    record.write_text(whole.replace('"format": 2', '"format": 1'))
+    count = len(bench.trained)
+    bench.work(bench.open(plan))
+    assert [spec.stage for spec in bench.trained[count:]] == ["evaluation"]
+    assert record.read_text() == whole
+
+
+def test_a_final_training_that_fails_is_tried_again_and_then_named(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    plan = change_plan("contrastive.families=['gaussian']", "contrastive.matched_control=false")
+    campaign = bench.open(plan)
+    tries = 0
+    while not campaign.is_finished:
+        spec = campaign.next_trial()
+        assert spec is not None
+        if spec.stage == "final" and spec.bottleneck == "td" and spec.replicate == 1:
+            assert spec.attempt == tries
+            tries += 1
+            campaign.record(TrialResult.without_value(spec, "failed", "CUDA out of memory"))
+        else:
+            campaign.record(bench.run(campaign, spec))
+    assert tries == 2
+    (line,) = bench.said
+    assert line.startswith("trial-run-gaussian-contrastive td final: t")
+    assert line.endswith("-r1 has no model: CUDA out of memory")
+    assert bench.open(plan).is_finished
+
+
+def test_only_one_driver_at_a_time_has_a_campaign(bench: Bench) -> None:
+    bench.root.mkdir()
+    with (
+        only_driver(bench.root),
+        pytest.raises(RequestError, match="another process is running the campaign"),
+        only_driver(bench.root),
+    ):
+        pass
+    with only_driver(bench.root):
+        pass

@@ -27,6 +27,16 @@ def test_an_attempt_is_overdue_after_its_seconds_and_no_earlier(make_spec: Any) 
     assert deadlines.remaining(now=20.0) == math.inf
 
 
+def test_trials_of_two_studies_with_one_number_have_clocks_of_their_own(make_spec: Any) -> None:
+    deadlines = Deadlines(seconds=10.0)
+    first, second = make_spec(study="a"), make_spec(study="b")
+    deadlines.begin(first, now=0.0)
+    deadlines.begin(second, now=5.0)
+    assert deadlines.overdue(now=11.0) == [first]
+    deadlines.end(first)
+    assert deadlines.overdue(now=16.0) == [second]
+
+
 def test_the_slowest_pace_so_far_decides_how_long_a_trial_may_take(make_spec: Any) -> None:
     deadlines = Deadlines()
     assert deadlines.limit(horizon=100) == UNKNOWN_SECONDS
