@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,8 @@ from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.event_log import read_events
 from prior_search.past_searches import ARMS, read_past
-from prior_search.report.comparison_charts import WeightMove
-from prior_search.report.control_view import (
-    BySeed,
-    Tuned,
-    judge_difference,
-    objectives_by_seed,
-    tuned_in,
-    weight_moves,
-)
+from prior_search.report.control_section import ControlSection, control_section
+from prior_search.report.control_view import Tuned
 from prior_search.request import StudyRequest
 from prior_search.study import PastTraining, Study
 from prior_search.trial import OBJECTIVES
@@ -110,27 +103,16 @@ def _show_control(console: Console, folder: Path, sources: Sequence[Path]) -> No
         request, best, events = study.request, study.recommend("control"), study.events
     finally:
         study.close()
-    tuned = tuned_in(events)
-    common: dict[str, Mapping[str, float]] = dict.fromkeys(ARMS, best.values)
-    own = objectives_by_seed(events, common, request.steps)
-    if tuned:
-        moves = weight_moves(request.family, tuned, best.values)
-        console.print(_moves_table(moves, tuned, own, OBJECTIVES[request.task]))
-    finals = _finals([folder], common, request.steps)
-    judged = judge_difference(
-        ARMS,
-        _finals(sources, {arm: one.values for arm, one in tuned.items()}, request.steps),
-        finals or own,
-        "final trainings" if finals else "runs of the control's search",
-    )
+    found = control_section(request, events, folder, best.values, sources)
+    if found.moves:
+        console.print(_moves_table(found, OBJECTIVES[request.task]))
+    judged = found.judged
     console.print(f"\n{judged.text}: [bold]{judged.verdict}[/bold]", soft_wrap=True)
     for line in judged.evidence:
         console.print(f"    {line}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _moves_table(
-    moves: Sequence[WeightMove], tuned: Mapping[str, Tuned], own: BySeed, objective: str
-) -> Table:
+def _moves_table(found: ControlSection, objective: str) -> Table:
     table = Table(
         title=f"weights tuned alone and in common, and the {objective} with them: posterior mean "
         "± sd of the own search, mean over the seeds of the control",
@@ -140,28 +122,17 @@ def _moves_table(
         table.add_column(column, no_wrap=True)
     for column in ("objective tuned", "common"):
         table.add_column(column, overflow="fold")
-    for move in moves:
-        before, after = tuned[move.bottleneck], own.get(move.bottleneck, {})
+    arms = {str(arm.bottleneck): arm for arm in found.arms}
+    for move in found.moves:
+        arm = arms[move.bottleneck]
+        before, after = arm.tuned, arm.common
         table.add_row(
             move.bottleneck,
             move.weight,
             f"{move.tuned:.3g}",
             move.arrow,
             f"{move.matched:.3g}",
-            f"{before.predicted_mean:.4f} ± {before.predicted_sd:.4f}",
+            f"{before.predicted_mean:.4f} ± {before.predicted_sd:.4f}" if before else "",
             f"{statistics.fmean(after.values()):.4f} (of {len(after)})" if after else "",
         )
     return table
-
-
-def _finals(
-    studies: Sequence[Path], weights: Mapping[str, Mapping[str, float]], horizon: int
-) -> dict[str, dict[int, float]]:
-    """Objectives of the final trainings beside studies, by bottleneck and seed."""
-    found: dict[str, dict[int, float]] = {}
-    for study in studies:
-        for log in sorted((study / "final").glob("*/events.jsonl")):
-            measured = objectives_by_seed(read_events(log), weights, horizon)
-            for bottleneck, values in measured.items():
-                found.setdefault(bottleneck, {}).update(values)
-    return found
