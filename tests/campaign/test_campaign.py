@@ -7,12 +7,16 @@ import pytest
 
 from prior_search.campaign import (
     CampaignPlan,
+    comparison_input,
+    outcomes,
     planned_runs,
     planned_work,
 )
 from prior_search.campaign.ground import only_driver
 from prior_search.errors import RequestError
 from prior_search.event_log import read_events
+from prior_search.report.comparison import compare
+from prior_search.runner import WorkerSettings
 from prior_search.trial import TrialResult, TrialSpec
 from tests.campaign.conftest import Bench
 
@@ -154,6 +158,58 @@ def test_a_lost_evaluation_comes_again_and_a_failing_one_is_named(
         else:
             campaign.record(TrialResult.without_value(spec, status, "no luck"))  # type: ignore[arg-type]
     assert tries == {"itd": 2, "td": 2}
+    (line,) = bench.said
+    assert line.startswith("trial-run-gaussian-contrastive td evaluation: t")
+    assert line.endswith("was not evaluated: no luck")
+    models = outcomes(bench.root)[0].models.values()
+    assert sorted((e.spec.bottleneck, e.spec.replicate) for e in models) == [
+        ("itd", 0), ("itd", 1), ("td", 1),
+    ]  # fmt: skip
+
+
+def test_each_trial_is_sent_to_its_own_folder_and_data(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    campaign = bench.open(change_plan())
+    settings = WorkerSettings(data="", trials_folder="", device="cpu", num_threads=3)
+    spec = campaign.next_trial()
+    assert spec is not None
+    own = campaign.settings_of(spec, settings)
+    assert own.data == "nowhere"
+    assert own.trials_folder == str(bench.root / spec.study / "trials")
+    assert own.num_threads == 3
+    campaign.close()
+
+
+def test_a_result_that_nobody_waits_for_changes_nothing(
+    bench: Bench, change_plan: MakePlan
+) -> None:
+    campaign = bench.open(change_plan())
+    spec = campaign.next_trial()
+    assert spec is not None
+    campaign.record(TrialResult.without_value(spec, "lost", "gone"))
+    late = bench.run(campaign, spec)
+    log = bench.root / spec.study / "events.jsonl"
+    before = len(read_events(log))
+    campaign.record(late)
+    assert len(read_events(log)) == before
+    campaign.close()
+
+
+def test_claims_are_judged_on_the_final_models(bench: Bench, change_plan: MakePlan) -> None:
+    """ITD is half a nat better by construction, tuned and matched; one family says the reverse."""
+    plan = change_plan("contrastive.final_seeds=6")
+    bench.work(bench.open(plan))
+    view = compare(comparison_input(bench.root, {}))
+    verdict = {claim.number: claim.verdict for claim in view.claims}
+    assert verdict["2a"] == "does not hold"  # gaussian: published TD < ITD
+    assert verdict["2c"] == "holds"  # ema_vq: published ITD < TD
+    assert verdict["3a"] == verdict["3c"] == "holds"  # the same sign with matched weights
+    assert verdict["1a"] == "not decidable"  # PRIOR was not run
+    given = view.given
+    assert {move.bottleneck for move in given.moves} == {"itd", "td"}
+    assert {found.verdict for found in given.tuning.values()} == {"equal", "single"}
+    assert given.facts["seed"] == "3"
 
 
 def test_a_control_that_finds_all_it_wants_among_past_trainings_ends_the_campaign(
