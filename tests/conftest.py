@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from prior_search.data import write_tracks
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
 
+# a background job of a shell ignores Ctrl-C, and so would every process that a test starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_EMBEDDED_SIZE = 64  # pixels; rendering time and memory grow with the square
 MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking server
+EARLY_MIRROR_SECONDS = 5.0  # and one that stops before its end: the next one sends the rest
 
 
 def check_writable(folder: Path, flag: str) -> Path:

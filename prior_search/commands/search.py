@@ -13,6 +13,7 @@ from rich.table import Table
 
 from prior_search.commands.best import best_table
 from prior_search.commands.places import (
+    EARLY_MIRROR_SECONDS,
     MIRROR_SECONDS,
     check_writable,
     executor,
@@ -169,6 +170,7 @@ def run_study(
     mirror = MirrorThread(folder, options.tracking_uri)
     study = Study(folder, listener=to_all(mirror, view))
     mirror.put_all(study.events)
+    patience = EARLY_MIRROR_SECONDS
     try:
         if not study.is_finished:
             with ProgressView(console, per_search * len(study.request.bottlenecks)) as shown:
@@ -185,10 +187,11 @@ def run_study(
             (folder / "report").mkdir(exist_ok=True)
             draw_weights(study.events, folder / "report" / "weights.png")
         write_report(study, folder / "report")
+        patience = MIRROR_SECONDS
     except KeyboardInterrupt:
         return interrupted(console, "trials")
     finally:
-        mirror.close(timeout=MIRROR_SECONDS)
+        mirror.close(timeout=patience)
         study.close()
     return 0
 

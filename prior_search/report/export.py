@@ -85,8 +85,9 @@ def read_export(path: Path) -> Export:
         text(data[name], name, where)
     for seed in listed(data["seeds_used"], "seeds_used", where):
         count(seed, "seeds_used", where, low=0)
-    for name in ("evidence", "versions"):
-        as_table(data[name], name, where)
+    for name, version in as_table(data["versions"], "versions", where).items():
+        text(version, f"versions.{name}", where)
+    _check_evidence(data["evidence"], where)
     data["settings"] = _numbers(data["settings"], "settings", where)
     values = _numbers(data.pop("weights"), "weights", where)
     try:
@@ -94,6 +95,14 @@ def read_export(path: Path) -> Export:
     except ValueError as error:
         raise RequestError(f"{where}: weights: {error}") from error
     return Export(weights=weights, **data)
+
+
+def _check_evidence(value: Any, where: str) -> None:
+    """Texts, finite numbers and lists of them: what is written back must be the same."""
+    for name, entry in as_table(value, "evidence", where).items():
+        for single in entry if isinstance(entry, list) else [entry]:
+            if not isinstance(single, str):
+                number(single, f"evidence.{name}", where)
 
 
 def _numbers(value: Any, name: str, where: str) -> dict[str, float]:

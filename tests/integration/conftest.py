@@ -141,18 +141,28 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def search_command() -> Callable[..., list[str]]:
-    """The command line of a rehearsed search of 4 + 2 + 1 runs."""
-    import sys
+def search_flags() -> Callable[..., list[str]]:
+    """The flags of a rehearsed search of 4 + 2 + 1 runs."""
 
-    def command(storage: Path, data: Path | str, *more: str) -> list[str]:
+    def flags(storage: Path | str, data: Path | str, *more: str) -> list[str]:
         return [
-            sys.executable, str(ROOT / "search.py"), "--family", "gaussian", "--task", "synthetic",
+            "--family", "gaussian", "--task", "synthetic",
             "--bottleneck", "td", "--name", "study", "--data", str(data),
             "--storage-path", str(storage), "--device", "cpu", "--steps", "40",
             "--stage1-trials", "4", "--stage2-trials", "2", "--set", "budget.anchors=1",
             "--set", "budget.confirm_trials=1", "--set", "budget.short_horizon=0.5", *more,
         ]  # fmt: skip
+
+    return flags
+
+
+@pytest.fixture(scope="session")
+def search_command(search_flags: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """The command line of that search."""
+    import sys
+
+    def command(storage: Path | str, data: Path | str, *more: str) -> list[str]:
+        return [sys.executable, str(ROOT / "search.py"), *search_flags(storage, data, *more)]
 
     return command
 

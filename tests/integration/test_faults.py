@@ -15,6 +15,7 @@ import pytest
 
 from prior_search.event_log import Event, read_events
 from prior_search.runner import LocalExecutor, WorkerSettings
+from tests.integration.driver_nursery import Nursery
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -135,50 +136,53 @@ def test_a_node_that_goes_away_costs_an_attempt_and_a_new_one_is_used(
     assert any(r["metrics"]["own_steps"] < r["steps"] for r in again)  # from a checkpoint
 
 
-def run_until(command: list[str], environment: dict[str, str], log: Path, lines: int) -> Any:
-    """Start a driver and wait until its log has so many lines, or it has ended."""
-    driver = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    )
-    deadline = time.monotonic() + 120
-    while driver.poll() is None and time.monotonic() < deadline:
+def wait_for(log: Path, lines: int, seconds: float = 120.0) -> bool:
+    """Wait until a log has so many lines; False if it has not in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         if log.exists() and log.read_bytes().count(b"\n") >= lines:
-            break
+            return True
         time.sleep(0.01)
-    return driver
+    return False
 
 
 def outcomes(log: Path) -> list[Event]:
-    return [e for e in read_events(log) if e["event"] == "trial_ended"]
+    """Results in a log that may not be there yet."""
+    events = read_events(log) if log.exists() else []
+    return [e for e in events if e["event"] == "trial_ended"]
 
 
-def kill_and_resume(
-    times: int, command: list[str], environment: dict[str, str], log: Path
-) -> list[float]:
-    """Kill the driver so many times; returns the seconds from a start to its first event."""
+def kill_and_resume(times: int, command: list[str], drivers: Nursery, log: Path) -> list[float]:
+    """Kill a search's driver so many times; returns the seconds from each start to an event.
+
+    Three moments of four are drawn from the first second and a half, when a driver makes the study
+    or takes it up, asks for suggestions and hands them out; the fourth waits for a training.
+    """
     chance = random.Random(0)
     recovery = []
-    for _ in range(times):
-        before = read_events(log) if log.exists() else []
-        ended = [e for e in before if e["event"] == "trial_ended"]
+    for number in range(times):
+        ended = outcomes(log)
+        lines = log.read_bytes().count(b"\n") if log.exists() else 0
         started = time.monotonic()
-        driver = run_until(command, environment, log, len(before) + 1)
+        driver = drivers.start(command)
+        assert wait_for(log, lines + 1)
         recovery.append(time.monotonic() - started)
-        # the first moments are those of the study's making
+        if number % 4 == 3:
+            wait_for(log, lines + chance.randint(3, 8), seconds=20)
         time.sleep(chance.uniform(0.0, 1.5))
-        os.kill(driver.pid, signal.SIGKILL)
-        driver.communicate()
-        if log.exists() and log.stat().st_size:
-            assert outcomes(log)[: len(ended)] == ended  # nothing that was finished is lost
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
+        os.kill(driver, signal.SIGKILL)
+        code, told = drivers.wait(driver)
+        assert code == -signal.SIGKILL, told  # else the search was over before the last kill
+        assert outcomes(log)[: len(ended)] == ended  # nothing that was finished is lost
+    code, told = drivers.wait(drivers.start(command))
+    assert code == 0, told
     return recovery
 
 
 @pytest.mark.parametrize(
     ("kind", "times"),
     [
-        pytest.param("local", 3, marks=pytest.mark.faults),
+        pytest.param("local", 10, marks=pytest.mark.faults),
         pytest.param("ray", 20, marks=ON_RAY),
     ],
 )
@@ -187,28 +191,31 @@ def test_a_driver_killed_at_random_moments_loses_and_repeats_no_finished_trial(
     times: int,
     request: pytest.FixtureRequest,
     rehearsal: Any,
-    search_command: Any,
+    search_flags: Any,
     environment: dict[str, str],
     check_record: Any,
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
     tmp_path: Path,
 ) -> None:
     where = dict(environment)
     if kind == "ray":
         where["RAY_ADDRESS"] = request.getfixturevalue("cluster").address
-    data = rehearsal(step_seconds=0.05 if kind == "ray" else 0.02)
-    command = search_command(tmp_path, data, "--executor", kind, "--max-concurrent-trials", "1")
-    folder = tmp_path / "study"
-    recovery = kill_and_resume(times, command, where, folder / "events.jsonl")
-    record_property("seconds_to_recover", max(recovery))
-    events = check_record(folder)
+    data = rehearsal(step_seconds=0.05)
+    more = ("--max-concurrent-trials", "1", "--executor")
+    log = tmp_path / "study" / "events.jsonl"
+    with Nursery(where, tmp_path) as drivers:
+        recovery = kill_and_resume(
+            times, ["search", *search_flags(tmp_path, data, *more, kind)], drivers, log
+        )
+        # one worker, so the order of results is that of an undisturbed search: so are its
+        # suggestions
+        undisturbed = search_flags(tmp_path / "other", data, *more, "local")
+        code, told = drivers.wait(drivers.start(["search", *undisturbed]))
+        assert code == 0, told
+    record_testsuite_property(f"seconds_to_recover_{kind}", max(recovery))
+    events = check_record(log.parent)
     statuses = {e["result"]["status"] for e in events if e["event"] == "trial_ended"}
     assert statuses == {"completed"}
-    # one worker, so the order of results is that of an undisturbed search: so are its suggestions
-    undisturbed = search_command(
-        tmp_path / "other", data, "--executor", "local", "--max-concurrent-trials", "1"
-    )
-    subprocess.run(undisturbed, check=True, capture_output=True, env=where)
     other = read_events(tmp_path / "other" / "study" / "events.jsonl")
     ours, theirs = (
         [e["suggestion"] for e in log if e["event"] == "trial_suggested"]
@@ -230,7 +237,10 @@ def test_ctrl_c_on_a_cluster_says_how_to_go_on(
     where = environment | {"RAY_ADDRESS": cluster.address}
     command = search_command(tmp_path, rehearsal(step_seconds=0.05))
     log = tmp_path / "study" / "events.jsonl"
-    driver = run_until(command, where, log, 9)
+    driver = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=where
+    )
+    assert wait_for(log, 9)
     os.kill(driver.pid, signal.SIGINT)
     output, _ = driver.communicate(timeout=60)
     assert driver.returncode == 130
