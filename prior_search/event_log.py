@@ -6,6 +6,8 @@ so a driver that is killed loses none, and it is on disk, so a machine that lose
 either; only starts and metric points, which decide nothing, wait for the next other event to be
 put there with it. A last line that was cut by a crash never counted and is removed when the log is
 opened for writing.
+
+In the working copy of a bucket the log is written there, too, under a lease (``storage``).
 """
 
 from __future__ import annotations
@@ -18,10 +20,14 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prior_search.errors import RecordError, RequestError, StorageError
 from prior_search.redaction import redact_event
+from prior_search.storage.origin import find_origin
+
+if TYPE_CHECKING:
+    from prior_search.storage.log_replica import LogReplica
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +37,9 @@ PLAN_NAME = "campaign.toml"  # in the folder of a campaign, which holds those of
 
 # These decide nothing, hold no free text, and are most of the log; a later event syncs them, too.
 UNSYNCED = ("trial_started", "metric_point")
+# In a bucket these come with the next result: until then nobody has heard of them, and the next
+# driver comes to the same suggestions.
+UNHEARD = (*UNSYNCED, "trial_suggested", "trial_retried")
 
 
 def read_events(path: Path) -> list[Event]:
@@ -68,6 +77,16 @@ def _parse(content: bytes, path: Path) -> Iterator[Event]:
         yield event
 
 
+def _replica(path: Path) -> LogReplica | None:
+    """What keeps a log in a bucket, if that is where it belongs."""
+    origin = find_origin(path.parent)
+    if origin is None:
+        return None
+    from prior_search.storage.log_replica import LogReplica  # brings pyarrow
+
+    return LogReplica(path, origin)
+
+
 class EventLog:
     """The one writer of a log; a second driver on the same study is refused.
 
@@ -84,6 +103,7 @@ class EventLog:
         self.path = path
         # unbuffered: a buffer would keep what a full disk refused, and write it later
         self._file = path.open("rb" if read_only else "a+b", buffering=0)
+        self._replica: LogReplica | None = None
         if read_only:
             self.events: list[Event] = list(_parse(self._file.read(), path))
             return
@@ -92,6 +112,11 @@ class EventLog:
         except BlockingIOError as error:
             self._file.close()
             raise RequestError(f"another process is running the study in {path.parent}") from error
+        try:
+            self._replica = _replica(path)
+        except BaseException:
+            self._file.close()
+            raise
         self._file.seek(0)
         content = self._file.read()
         self.events = list(_parse(content, path))
@@ -106,17 +131,25 @@ class EventLog:
 
         Raises:
             ValueError: the data hold a number that JSON cannot carry (infinity, NaN).
-            StorageError: the disk refused; the log then still ends with its last whole event.
+            StorageError: the disk refused, and the log still ends with its last whole event; or a
+                bucket was away for too long, and the log of this machine has the event.
         """
         head: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
         event = head | (dict(data) if kind in UNSYNCED else redact_event(data))
         line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        self._write(line, is_synced=kind not in UNSYNCED)
+        self.events.append(event)
+        if self._replica is not None:
+            self._replica.add(line, is_heard=kind not in UNHEARD)
+        return event
+
+    def _write(self, line: bytes, *, is_synced: bool) -> None:
         file = self._file.fileno()
         end = os.fstat(file).st_size
         try:
             while line:
                 line = line[os.write(file, line) :]  # a full disk takes a part, then refuses
-            if kind not in UNSYNCED:
+            if is_synced:
                 os.fsync(file)
         except OSError as error:
             os.ftruncate(file, end)
@@ -124,11 +157,11 @@ class EventLog:
                 f"cannot write {self.path}: {error.strerror}; "
                 "all that it holds is kept, and the same command goes on from there"
             ) from error
-        self.events.append(event)
-        return event
 
     def close(self) -> None:
         """Release the log for another driver."""
+        if self._replica is not None:
+            self._replica.close()
         self._file.close()
 
     def __enter__(self) -> EventLog:

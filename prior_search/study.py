@@ -19,6 +19,7 @@ from prior_search.errors import RecordError, RequestError
 from prior_search.event_log import Event, EventLog, holds_study
 from prior_search.request import StudyRequest
 from prior_search.search import Recommendation, Suggestion, TwoStageOptimizer
+from prior_search.storage.working_copy import publish
 from prior_search.study_search import PastTraining, Run, StudySearch, derive_seed
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
@@ -77,6 +78,7 @@ class Study:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             request.write(folder / "study.toml")
+            publish(folder)
             with EventLog(folder / "events.jsonl") as log:
                 if log.events:
                     raise RequestError(f"another process has just made the study in {folder}")

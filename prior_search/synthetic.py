@@ -18,6 +18,7 @@ Everything here is **(ours)**; no number that comes out of it says anything abou
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -34,6 +35,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from prior_search.errors import RequestError, TrialDivergedError
+from prior_search.storage.checkpoint import Checkpoint
 from prior_search.toml_input import as_table, check_keys, choice, count, number, read_toml
 from prior_search.trial import MetricPoint, TrialSpec
 
@@ -124,16 +126,13 @@ def objective(spec: TrialSpec, step: int, noise: float) -> float:
     return 1.0 + bowl + 3.0 / math.sqrt(step) + drawn
 
 
-def rehearse(
-    spec: TrialSpec, data: str, *, checkpoint: Path, checkpoint_seconds: float
-) -> Iterator[MetricPoint]:
+def rehearse(spec: TrialSpec, data: str, *, checkpoint: Checkpoint) -> Iterator[MetricPoint]:
     """Act like ``training.fit``: points on the way, checkpoints by time, the last at the horizon.
 
     Args:
         spec: what to act.
         data: ``embedded`` or a rehearsal file.
-        checkpoint: a safetensors file to write and to go on from.
-        checkpoint_seconds: time between checkpoints.
+        checkpoint: to write and to go on from.
 
     Raises:
         TrialDivergedError: the rehearsal says so.
@@ -141,18 +140,16 @@ def rehearse(
     """
     rehearsal = read_rehearsal(data)
     fault = rehearsal.fault_of(spec)
-    first = _restore(checkpoint, spec)
+    first = _restore(checkpoint.path, spec) if checkpoint.fetch() else 0
     points = {round(spec.horizon * (k + 1) / NUM_POINTS) for k in range(NUM_POINTS)}
-    saved = time.monotonic()
     for step in range(first + 1, spec.horizon + 1):
         time.sleep(rehearsal.step_seconds)
         if fault is not None and step >= fault.at * spec.horizon:
             _meet(fault, spec, step)
         if step == spec.horizon:
-            checkpoint.unlink(missing_ok=True)
-        elif time.monotonic() - saved >= checkpoint_seconds:
-            _save(checkpoint, spec, step)
-            saved = time.monotonic()
+            checkpoint.remove()
+        elif checkpoint.is_due:
+            checkpoint.save(functools.partial(_save, spec=spec, step=step))
         if step in points or step == spec.horizon:
             value = objective(spec, step, rehearsal.noise)
             yield MetricPoint(
@@ -194,8 +191,6 @@ def _save(path: Path, spec: TrialSpec, step: int) -> None:
 
 def _restore(path: Path, spec: TrialSpec) -> int:
     """The step of a checkpoint of the same specification, else 0."""
-    if not path.exists():
-        return 0
     with safe_open(path, framework="np") as file:
         metadata = file.metadata() or {}
     return int(metadata["step"]) if metadata.get("spec") == _identity(spec) else 0

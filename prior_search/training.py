@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from prior_search.data import FrameBatches, ObjectTracks
 from prior_search.data_parallel import own_rows, sum_gradients, worker_rank
 from prior_search.errors import TrialDivergedError
 from prior_search.models import ModelPreset, OrderedModel
+from prior_search.storage.checkpoint import Checkpoint
 from prior_search.tasks import make_task
 from prior_search.trial import MetricPoint, TrialSpec
 
@@ -189,7 +189,7 @@ def fit(
     tracks: ObjectTracks,
     *,
     device: str = "auto",
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | Path | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> Iterator[MetricPoint]:
     """Train ``spec`` to its horizon; yields points, the last with the objective at the horizon.
@@ -200,26 +200,21 @@ def fit(
         device: ``auto``, ``cpu`` or ``cuda``.
         checkpoint: a safetensors file to write every ``checkpoint_seconds`` and to go on from if
             it is there; removed at the end. Final trainings leave ``MODEL_NAME`` beside it.
-        checkpoint_seconds: time between checkpoints.
+        checkpoint_seconds: time between checkpoints, if a path is given.
 
     Raises:
         TrialDivergedError: a loss became infinite or NaN.
     """
     run = TrainingRun(spec, tracks, resolve_device(device))
-    if checkpoint is not None and checkpoint.exists():
-        run.restore(checkpoint)
-    if worker_rank() > 0:
-        checkpoint = None  # worker 0 writes for all
+    checkpoint = _go_on(run, checkpoint, checkpoint_seconds)
     points = {round(spec.horizon * (k + 1) / NUM_POINTS) for k in range(NUM_POINTS)}
-    saved = time.monotonic()
     run.model.train()
     while run.step < spec.horizon:
         run.train_step()
         if run.step == spec.horizon:
             break
-        if checkpoint is not None and time.monotonic() - saved >= checkpoint_seconds:
-            run.save(checkpoint)
-            saved = time.monotonic()
+        if checkpoint is not None and checkpoint.is_due:
+            checkpoint.save(run.save)
         if run.step in points:
             yield run.point()
     last = run.point()
@@ -228,12 +223,26 @@ def fit(
     yield last
 
 
-def _leave(run: TrainingRun, checkpoint: Path) -> None:
+def _go_on(
+    run: TrainingRun, checkpoint: Checkpoint | Path | None, seconds: float
+) -> Checkpoint | None:
+    """Go on from a checkpoint that is there; returns where this process writes the next one."""
+    if checkpoint is None:
+        return None
+    if isinstance(checkpoint, Path):
+        checkpoint = Checkpoint(checkpoint, seconds)
+    if checkpoint.fetch():
+        run.restore(checkpoint.path)
+    return checkpoint if worker_rank() == 0 else None  # worker 0 writes for all
+
+
+def _leave(run: TrainingRun, checkpoint: Checkpoint) -> None:
     """Put the model of a final training in the place of its checkpoint."""
     if run.spec.stage == "final":
-        path = checkpoint.with_name(MODEL_NAME)
-        save_model(run.model, path, run.spec, run.tracks.fingerprint)
-    checkpoint.unlink(missing_ok=True)
+        checkpoint.leave(
+            MODEL_NAME, lambda path: save_model(run.model, path, run.spec, run.tracks.fingerprint)
+        )
+    checkpoint.remove()
 
 
 def save_model(model: nn.Module, path: Path, spec: TrialSpec, data_fingerprint: str) -> None:
@@ -258,7 +267,7 @@ def read_origin(path: Path) -> tuple[TrialSpec, str]:
         raise ValueError(f"{path} is no final model: its metadata lack {', '.join(missing)}")
     try:
         spec = TrialSpec.from_dict(json.loads(metadata["spec"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds a specification that cannot be read: {error}") from error
     return spec, metadata["data_fingerprint"]
 
@@ -277,7 +286,7 @@ def load_model(path: Path, *, device: str = "auto") -> tuple[OrderedModel, Trial
             family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
         )
         model.load_state_dict(tensors)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} does not fit this version's models: {reason}") from error
     return model.to(resolve_device(device)).eval(), spec

@@ -9,6 +9,7 @@ import pytest
 import tomli_w
 
 from prior_search.errors import RequestError, TrialDivergedError
+from prior_search.storage.checkpoint import Checkpoint
 from prior_search.synthetic import objective, read_rehearsal, rehearse
 from prior_search.weights import RegularizerWeights
 
@@ -19,9 +20,7 @@ def write(path: Path, **content: Any) -> str:
 
 
 def run(spec: Any, data: str, folder: Path, seconds: float = 1e9) -> Any:
-    return rehearse(
-        spec, data, checkpoint=folder / "t" / "c.safetensors", checkpoint_seconds=seconds
-    )
+    return rehearse(spec, data, checkpoint=Checkpoint(folder / "t" / "c.safetensors", seconds))
 
 
 def test_the_objective_is_a_bowl_that_falls_with_steps(make_spec: Any) -> None:

@@ -23,9 +23,9 @@ from prior_search.data import is_remote, open_tracks
 from prior_search.data.conversion import BROKEN, Conversion, ConversionProgress
 from prior_search.data.conversion_plan import ConversionRequest, make_plan
 from prior_search.data.manifest import Manifest
-from prior_search.data.storage import SetFolder
 from prior_search.data.tracks import SPLITS
 from prior_search.data.verification import verify_file, verify_set
+from prior_search.storage.file_store import FileStore
 
 LINE_SECONDS = 10.0  # between lines where there is no terminal
 CLASSES_SHOWN = 20
@@ -118,7 +118,7 @@ def info(options: argparse.Namespace) -> int:
     """Print what is in a set."""
     console = Console()
     if is_remote(options.path) or Path(options.path).is_dir():
-        _show_set(console, options.path, Manifest.read(SetFolder(options.path)))
+        _show_set(console, options.path, Manifest.read(FileStore(options.path)))
         return 0
     tracks = open_tracks(options.path)
     counts = [
@@ -206,7 +206,7 @@ def verify(options: argparse.Namespace) -> int:
     """Read a whole set; 0 sound, 2 damaged."""
     console = Console(soft_wrap=True, markup=False, highlight=False)
     if is_remote(options.path) or Path(options.path).is_dir():
-        shards = verify_set(SetFolder(options.path))
+        shards = verify_set(FileStore(options.path))
     else:
         shards = iter([(options.path, verify_file(Path(options.path)))])
     checked = damaged = 0

@@ -17,6 +17,8 @@ from prior_search.errors import RequestError
 from prior_search.mlflow_log import MirrorError, check_tracking
 from prior_search.redaction import redact
 from prior_search.runner import NodeFacts, look_around
+from prior_search.storage.file_store import FileStore
+from prior_search.storage.origin import address_of, is_remote
 
 LOW_DISK_BYTES = 5 << 30  # checkpoints of a few trials, Ray's logs and objects
 PACKAGES = ("prior-search", *RECORDED)
@@ -53,7 +55,7 @@ def _examine(options: argparse.Namespace) -> Iterator[Finding]:
     except RequestError as error:
         yield Finding(False, "storage", str(error))
         return
-    yield _disk("free disk of the storage", shutil.disk_usage(storage).free)
+    yield _disk("free disk of the storage on this machine", shutil.disk_usage(storage).free)
     nodes = _nodes(options, storage)
     gpus = sum(len(node.gpus) for node in nodes)
     yield _number("nodes", len(nodes), options.expect_nodes)
@@ -67,16 +69,17 @@ def _examine(options: argparse.Namespace) -> Iterator[Finding]:
 
 def _nodes(options: argparse.Namespace, storage: Path) -> list[NodeFacts]:
     """Facts of every node that trials may run on, each asked in a process of its own there."""
-    probe = f".doctor-probe-{os.getpid()}"
-    (storage / probe).write_text(probe)
+    probe, location = f".doctor-probe-{os.getpid()}", address_of(storage)
+    store = FileStore(location)
+    store.write(probe, probe.encode())
     try:
         if options.executor == "local":
-            return [look_around(PACKAGES, str(storage), probe)]
+            return [look_around(PACKAGES, location, probe)]
         from prior_search.runner.ray_cluster import ask_every_node
 
-        return ask_every_node(PACKAGES, str(storage), probe)
+        return ask_every_node(PACKAGES, location, probe)
     finally:
-        (storage / probe).unlink()
+        store.remove(probe)
 
 
 def _number(what: str, found: int, expected: int | None) -> Finding:
@@ -106,15 +109,16 @@ def _versions(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 
 
 def _storage(nodes: Sequence[NodeFacts], storage: Path) -> Iterator[Finding]:
+    location = address_of(storage)
+    remedy = "give it credentials" if is_remote(location) else "mount a shared folder there"
     for node in nodes:
         what = f"storage on {node.host}"
         if not node.sees_probe:
-            text = f"{storage} is not the driver's: mount a shared folder there"
-            yield Finding(False, what, text)
+            yield Finding(False, what, f"{location} is not the driver's: {remedy}")
         elif node.can_write:
-            yield Finding(False, what, f"{storage} cannot be written: {node.can_write}")
+            yield Finding(False, what, f"{location} cannot be written: {node.can_write}")
         else:
-            yield Finding(True, what, f"{storage} is shared")
+            yield Finding(True, what, f"{location} is shared")
 
 
 def _tracking(uri: str | None) -> Finding:

@@ -25,6 +25,8 @@ from prior_search.report import (
     draw_accuracy_by_information,
     draw_reconstructions,
 )
+from prior_search.storage.origin import below, name_of
+from prior_search.storage.working_copy import local_file, publish
 from prior_search.training import MODEL_NAME, load_model, read_origin, resolve_device
 from prior_search.trial import OBJECTIVES, TrialSpec
 
@@ -57,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return interrupted(console, "models")
     pictures = _draw(evaluations, out) + _draw_images(requests, out, options.device)
+    publish(out)
     if options.json:
         print((out / "evaluation.json").read_text(), end="")
         return 0
@@ -66,7 +69,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _request(console: Console, given: Path, data: str | None) -> _Request:
+def _request(console: Console, place: Path | str, data: str | None) -> _Request:
+    if isinstance(place, str):
+        is_file = name_of(place).endswith(".safetensors")
+        place = local_file(place if is_file else below(place, MODEL_NAME))
+    given: Path = place
     file = given / MODEL_NAME if given.is_dir() else given
     if not file.is_file():
         raise RequestError(f"no model at {given}: {file.resolve()} is not a file")

@@ -26,6 +26,8 @@ from prior_search.models import DEFAULT_SETTINGS
 from prior_search.progress import ProgressView
 from prior_search.report import Export, read_export
 from prior_search.request import default_weights
+from prior_search.storage.origin import address_of
+from prior_search.storage.working_copy import local_file, publish
 from prior_search.tasks import PRESETS_OF, make_task
 from prior_search.toml_input import choice
 from prior_search.trial import BOTTLENECKS, OBJECTIVES, Bottleneck, Family, Task
@@ -57,7 +59,8 @@ def _configurations(
         raise RequestError(f"{', '.join(given)} go with --defaults; an export has its own")
     if not options.exports:
         raise RequestError("give files made by prior-search export, or --defaults --family F")
-    for path in options.exports:
+    for place in options.exports:
+        path = place if isinstance(place, Path) else local_file(place)
         export_file = read_export(path)
         data, fingerprint = prepare_data(
             console, options.data or export_file.data, export_file.task, export_file.preset
@@ -101,7 +104,11 @@ def _default_configurations(
             evidence={},
             versions=versions(),
         )
-        yield export_file, default_storage() / study / "final", data
+        if options.out is None:
+            storage = check_writable(default_storage(), "PRIOR_SEARCH_STORAGE")
+            yield export_file, storage / study / "final", data
+        else:
+            yield export_file, Path(), data
 
 
 def _check_workers(export_file: Export, num_workers: int) -> None:
@@ -133,6 +140,7 @@ def _train_final(
                 workers = options.num_workers
                 executor(options, data, folder / "trials", num_workers=workers).run(training)
         metrics = training.write_metrics()
+        publish(folder)
     except KeyboardInterrupt:
         return interrupted(console, "seeds")
     finally:
@@ -153,7 +161,8 @@ def _show_final(
         interval = f", 95 % interval {objective['low']:.4f} to {objective['high']:.4f}"
     console.print(
         f"{folder.name}: {OBJECTIVES[export_file.task]} {objective['mean']:.4f}{interval} "
-        f"({metrics['completed']} of {metrics['seeds']} seeds); models and metrics in {folder}",
+        f"({metrics['completed']} of {metrics['seeds']} seeds); models and metrics in "
+        f"{address_of(folder)}",
         soft_wrap=True,
     )
     return 0

@@ -14,11 +14,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from prior_search.errors import RequestError
+from prior_search.errors import RequestError, StorageError
 from prior_search.event_log import Event, holds_campaign, holds_study
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.redaction import redact
+from prior_search.storage.origin import address_of, below, is_remote
+from prior_search.storage.working_copy import bring, open_storage
 from prior_search.trial import Task, TrialSpec
 
 if TYPE_CHECKING:
@@ -30,8 +32,14 @@ MIRROR_SECONDS = 60.0  # how long the end of a command waits for the tracking se
 EARLY_MIRROR_SECONDS = 5.0  # and one that stops before its end: the next one sends the rest
 
 
-def check_writable(folder: Path, flag: str) -> Path:
-    """The folder that ``flag`` names, made and resolved; refused if it cannot be written to."""
+def check_writable(folder: Path | str, flag: str) -> Path:
+    """The folder that ``flag`` names, made and resolved; refused if it cannot be written to.
+
+    For an address in a bucket it is the folder of this machine that stands for it; what is put
+    there is sent by ``publish``, and event logs by themselves.
+    """
+    if not isinstance(folder, Path):
+        return open_storage(folder, flag)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
@@ -47,19 +55,32 @@ def study_folder(options: argparse.Namespace) -> Path:
     return find_study(options.study, options.storage_path)
 
 
-def find_study(name: str, storage: Path) -> Path:
-    """The folder of a study given by path, or by name within the storage."""
-    given = Path(name)
-    for folder in (given, storage / name):
+def find_study(name: str, storage: Path | str) -> Path:
+    """The folder of a study given by path or address, or by name within the storage.
+
+    What is in a bucket is brought to this machine first.
+    """
+    places = [name] if is_remote(name) else [str(Path(name).resolve()), below(str(storage), name)]
+    for place in places:
+        try:
+            folder = bring(place) if is_remote(place) else Path(place)
+        except StorageError as error:
+            raise RequestError(f"cannot look for study {name!r}: {error}") from error
         if holds_study(folder):
             return folder.resolve()
-    raise RequestError(
-        f"no study {name!r}: looked in {given.resolve()} and {(storage / name).resolve()}"
-    )
+    looked = " and ".join(p if is_remote(p) else str(Path(p).resolve()) for p in places)
+    raise RequestError(f"no study {name!r}: looked in {looked}")
 
 
-def find_campaign(name: str, storage: Path) -> Path | None:
+def shown(path: Path) -> str:
+    """Where a path is kept, as a shell takes it."""
+    return shlex.quote(address_of(path))
+
+
+def find_campaign(name: str, storage: Path | str) -> Path | None:
     """The folder of a campaign, by path or by name within the storage; None if it is none."""
+    if is_remote(name) or not isinstance(storage, Path):
+        return None  # campaigns are kept on disks
     for folder in (Path(name), storage / name):
         if holds_campaign(folder):
             return folder.resolve()
@@ -148,11 +169,12 @@ def executor(
 
     settings = WorkerSettings(
         data=data,
-        trials_folder=str(trials_folder),
+        trials_folder=address_of(trials_folder),
         device=options.device,
         num_threads=max(1, int(options.cpus_per_trial)),
         num_workers=num_workers,
         trial_seconds=options.trial_timeout,
+        gpu_share=options.gpus_per_trial,
     )
     settings_of = None if locate is None else (lambda spec: locate(spec, settings))
     if options.executor == "local":

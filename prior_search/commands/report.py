@@ -8,6 +8,7 @@ from rich.console import Console
 
 from prior_search.commands.places import check_writable, find_campaign, study_folder
 from prior_search.report import write_report
+from prior_search.storage.working_copy import publish
 from prior_search.study import Study
 
 
@@ -24,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     study = Study(folder, read_only=True)
     try:
         page = write_report(study, out)
+        publish(out)
     finally:
         study.close()
     Console().print(str(page), highlight=False, soft_wrap=True, markup=False)

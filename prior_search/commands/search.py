@@ -19,6 +19,7 @@ from prior_search.commands.places import (
     executor,
     interrupted,
     prepare_data,
+    shown,
     to_all,
 )
 from prior_search.environment import versions, write_environment
@@ -30,6 +31,8 @@ from prior_search.redaction import has_password
 from prior_search.report import draw_weights, export_best, write_parquet, write_report
 from prior_search.request import StudyRequest, resolve
 from prior_search.shipped import space_file
+from prior_search.storage.origin import address_of, is_remote
+from prior_search.storage.working_copy import publish, refresh
 from prior_search.study import PastTraining, Study
 from prior_search.toml_input import choice, read_space
 from prior_search.trial import BOTTLENECKS, Bottleneck, Task
@@ -115,6 +118,7 @@ def open_or_create(
     folder: Path, request: StudyRequest, resume: str, facts: dict[str, Any]
 ) -> None:
     """Make the study, or see that the one in the folder is of this request and on this data."""
+    refresh(folder)
     if not holds_study(folder):
         if resume == "must":
             raise RequestError(f"--resume must: there is no study in {folder}")
@@ -180,13 +184,7 @@ def run_study(
                 study.begin({"pid": os.getpid(), **facts})
                 executor(options, data, folder / "trials").run(study)
             view.clear()
-        study.finish()
-        write_parquet(study.events, folder / "trials.parquet")
-        if any(study.optimizer(s).has_recommendation for s in study.request.searches):
-            export_best(study, folder / "best")
-            (folder / "report").mkdir(exist_ok=True)
-            draw_weights(study.events, folder / "report" / "weights.png")
-        write_report(study, folder / "report")
+        _write_views(study, folder)
         patience = MIRROR_SECONDS
     except KeyboardInterrupt:
         return interrupted(console, "trials")
@@ -196,19 +194,35 @@ def run_study(
     return 0
 
 
+def _write_views(study: Study, folder: Path) -> None:
+    """Finish a study that has its results: recommendations, exports, tables and the report."""
+    study.finish()
+    write_parquet(study.events, folder / "trials.parquet")
+    if any(study.optimizer(s).has_recommendation for s in study.request.searches):
+        export_best(study, folder / "best")
+        (folder / "report").mkdir(exist_ok=True)
+        draw_weights(study.events, folder / "report" / "weights.png")
+    write_report(study, folder / "report")
+    publish(folder)
+
+
 def show_result(console: Console, folder: Path) -> int:
     """Print the recommendations and what to do next; 0, or 3 if there is none."""
     events = read_events(folder / "events.jsonl")
     found = best_table(console, events)
     if not found:
-        console.print(f"no trial at the full horizon succeeded; see prior-search status {folder}")
+        console.print(
+            f"no trial at the full horizon succeeded; see prior-search status {shown(folder)}"
+        )
         return 3
     page = folder / "report" / "index.html"
-    console.print(f"\nstudy: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"\nstudy: {address_of(folder)}", highlight=False, soft_wrap=True)
     console.print(f"report: {page}\nnext:", highlight=False, soft_wrap=True)
-    console.print(f"    prior-search ui {folder}", highlight=False, soft_wrap=True)
-    console.print(f"    prior-search export {folder}", highlight=False, soft_wrap=True)
-    exports = folder / "best" / "*.toml"
+    console.print(f"    prior-search ui {shown(folder)}", highlight=False, soft_wrap=True)
+    console.print(f"    prior-search export {shown(folder)}", highlight=False, soft_wrap=True)
+    exports = str(folder / "best" / "*.toml")
+    if is_remote(address_of(folder)):  # a shell knows no files there
+        exports = " ".join(shown(path) for path in sorted((folder / "best").glob("*.toml")))
     console.print(f"    prior-search final {exports} --seeds 3", highlight=False, soft_wrap=True)
     return 0
 

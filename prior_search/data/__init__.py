@@ -4,9 +4,7 @@ from prior_search.data.augmentation import simclr_views
 from prior_search.data.batches import FrameBatches
 from prior_search.data.faces import embedded_faces
 from prior_search.data.objects import embedded_objects
-from prior_search.data.remote import cache_folder
 from prior_search.data.shards import write_tracks
-from prior_search.data.storage import is_remote
 from prior_search.data.tracks import ObjectTracks, open_tracks
 from prior_search.data.views import (
     sample_frames,
@@ -14,6 +12,8 @@ from prior_search.data.views import (
     validation_frames,
     validation_pairs,
 )
+from prior_search.storage.file_store import cache_folder
+from prior_search.storage.origin import is_remote
 
 __all__ = [
     "FrameBatches",

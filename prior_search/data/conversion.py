@@ -23,8 +23,8 @@ from prior_search.data.conversion_plan import ConversionPlan
 from prior_search.data.conversion_workers import KEPT, run_jobs
 from prior_search.data.manifest import MANIFEST, Manifest
 from prior_search.data.shard_job import ShardJob, ShardReport
-from prior_search.data.storage import SetFolder
 from prior_search.errors import PriorSearchError, RequestError
+from prior_search.storage.file_store import FileStore
 
 STATE = "conversion.json"
 BROKEN = "broken.csv"
@@ -54,7 +54,7 @@ class Conversion:
 
     def __init__(self, plan: ConversionPlan, location: str, max_broken_share: float) -> None:
         self._plan = plan
-        self._folder = SetFolder(location)
+        self._folder = FileStore(location)
         self._max_broken = int(max_broken_share * plan.num_frames)
         self._share = max_broken_share
         self._reports: dict[int, ShardReport] = {}

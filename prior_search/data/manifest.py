@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from prior_search.data.storage import SetFolder
 from prior_search.errors import RequestError
+from prior_search.storage.file_store import FileStore
 
 MANIFEST = "manifest.json"
 FORMAT = "prior-search shard set 1"
@@ -79,13 +79,13 @@ class Manifest:
         """Frames of both splits."""
         return sum(sum(entry.frames) for entry in self.shards)
 
-    def write(self, folder: SetFolder) -> None:
+    def write(self, folder: FileStore) -> None:
         """Make the folder a finished set."""
         data = {"format": FORMAT, "fingerprint": self.fingerprint, **asdict(self)}
         folder.write(MANIFEST, f"{json.dumps(data, indent=1)}\n".encode())
 
     @classmethod
-    def read(cls, folder: SetFolder) -> Manifest:
+    def read(cls, folder: FileStore) -> Manifest:
         """The manifest of a finished set.
 
         Raises:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from pathlib import Path
 
 import pyarrow as pa
 from filelock import FileLock
 
 from prior_search.data.manifest import MANIFEST, Manifest, ShardEntry
-from prior_search.data.storage import CHUNK, SetFolder
 from prior_search.errors import RequestError
+from prior_search.storage.file_store import CHUNK, FileStore, cache_folder
 
 logger = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """``$PRIOR_SEARCH_CACHE``, or a folder among the user's caches."""
-    return Path(os.environ.get("PRIOR_SEARCH_CACHE", Path.home() / ".cache" / "prior-search"))
 
 
 def local_copy(location: str) -> Path:
@@ -31,7 +25,7 @@ def local_copy(location: str) -> Path:
     Raises:
         RequestError: no finished set there, or a download that differs from the manifest.
     """
-    remote = SetFolder(location)
+    remote = FileStore(location)
     manifest = Manifest.read(remote)
     path = cache_folder() / "sets" / manifest.fingerprint
     path.mkdir(parents=True, exist_ok=True)
@@ -48,7 +42,7 @@ def local_copy(location: str) -> Path:
         for entry in missing:
             _download(remote, entry, path)
         if not (path / MANIFEST).exists():
-            manifest.write(SetFolder(path))
+            manifest.write(FileStore(path))
     return path
 
 
@@ -57,7 +51,7 @@ def _is_there(path: Path, entry: ShardEntry) -> bool:
     return target.exists() and target.stat().st_size == entry.bytes
 
 
-def _download(remote: SetFolder, entry: ShardEntry, path: Path) -> None:
+def _download(remote: FileStore, entry: ShardEntry, path: Path) -> None:
     target = path / entry.name
     if path.resolve() not in target.resolve().parents:  # a manifest is somebody's input
         raise RequestError(f"{remote.location}: shard name {entry.name!r} leads outside the set")

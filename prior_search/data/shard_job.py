@@ -18,7 +18,7 @@ from prior_search.data.masks import find_mask
 from prior_search.data.remote import file_sha256
 from prior_search.data.shards import write_tracks
 from prior_search.data.source_tree import SourceInstance, printable
-from prior_search.data.storage import SetFolder
+from prior_search.storage.file_store import FileStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def make_shard(job: ShardJob, instance_done: Callable[[int], None]) -> ShardRepo
     for instance, labels in zip(job.instances, job.labels, strict=True):
         number += _add_instance(columns, job, instance, labels, number)
         instance_done(len(instance.frames))
-    folder = SetFolder(job.location)
+    folder = FileStore(job.location)
     with tempfile.TemporaryDirectory() as elsewhere:
         path = (folder.scratch() or Path(elsewhere)) / f"{job.number:05d}.arrow.partial"
         fingerprint = _write(columns, job, path)

@@ -14,8 +14,9 @@ import numpy as np
 from prior_search.data.manifest import MANIFEST, Manifest
 from prior_search.data.remote import local_copy
 from prior_search.data.shards import Shard, read_shard
-from prior_search.data.storage import SetFolder, is_remote
 from prior_search.errors import RequestError
+from prior_search.storage.file_store import FileStore
+from prior_search.storage.origin import is_remote
 
 SPLITS = ("train", "validation")
 
@@ -96,7 +97,7 @@ def open_tracks(location: Path | str) -> ObjectTracks:
     if not path.is_dir():
         shard = read_shard(path)
         return _join([shard], shard.fingerprint, str(path))
-    manifest = Manifest.read(SetFolder(path))
+    manifest = Manifest.read(FileStore(path))
     shards = []
     for entry in manifest.shards:
         shard_path = path / entry.name

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from prior_search.data.manifest import Manifest, ShardEntry
 from prior_search.data.shards import Shard, content_fingerprint, parse_shard, row_checksums
-from prior_search.data.storage import SetFolder
 from prior_search.errors import RequestError
+from prior_search.storage.file_store import FileStore
 
 SHOWN = 10  # damaged rows named per shard
 
@@ -31,7 +31,7 @@ def verify_file(path: Path) -> list[str]:
     return shard_problems(shard)
 
 
-def verify_set(folder: SetFolder) -> Iterator[tuple[str, list[str]]]:
+def verify_set(folder: FileStore) -> Iterator[tuple[str, list[str]]]:
     """Every shard's name and what is wrong with it, in order.
 
     Raises:
@@ -42,7 +42,7 @@ def verify_set(folder: SetFolder) -> Iterator[tuple[str, list[str]]]:
         yield entry.name, _entry_problems(folder, manifest, entry)
 
 
-def _entry_problems(folder: SetFolder, manifest: Manifest, entry: ShardEntry) -> list[str]:
+def _entry_problems(folder: FileStore, manifest: Manifest, entry: ShardEntry) -> list[str]:
     try:
         with folder.open(entry.name) as file:
             content = file.read_buffer()

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prior_search.storage.file_store import FileStore
+from prior_search.storage.origin import is_remote
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
@@ -37,7 +40,7 @@ def look_around(packages: Sequence[str], storage: str, probe: str) -> NodeFacts:
 
     Args:
         packages: whose versions matter.
-        storage: folder that is to be shared.
+        storage: folder or s3:// address that is to be shared.
         probe: name of a file in it that holds its own name.
     """
     import tempfile
@@ -46,8 +49,8 @@ def look_around(packages: Sequence[str], storage: str, probe: str) -> NodeFacts:
         host=socket.gethostname(),
         gpus=_gpus(),
         versions={"python": platform.python_version()} | {p: _version(p) for p in packages},
-        sees_probe=_reads(Path(storage) / probe, probe),
-        can_write=_why_not_written(Path(storage)),
+        sees_probe=_reads(storage, probe),
+        can_write=_why_not_written(storage),
         free_bytes=shutil.disk_usage(tempfile.gettempdir()).free,
     )
 
@@ -65,18 +68,22 @@ def _version(package: str) -> str:
         return "missing"
 
 
-def _reads(path: Path, content: str) -> bool:
+def _reads(storage: str, probe: str) -> bool:
     try:
-        return path.read_text() == content
+        return FileStore(storage).read(probe) == probe.encode()
     except OSError:
         return False
 
 
-def _why_not_written(folder: Path) -> str:
-    probe = folder / f".doctor-{socket.gethostname()}-{os.getpid()}"
+def _why_not_written(storage: str) -> str:
+    probe = f".doctor-{socket.gethostname()}-{os.getpid()}"
     try:
-        probe.write_text("")
-        probe.unlink()
+        if is_remote(storage):
+            FileStore(storage).write(probe, b"")
+            FileStore(storage).remove(probe)
+        else:
+            (Path(storage) / probe).write_text("")
+            (Path(storage) / probe).unlink()
     except OSError as error:
-        return str(error.strerror)
+        return str(error.strerror or error)
     return ""

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from prior_search.runner.deadline import Deadlines, overdue_result
+from prior_search.runner.gpu_memory import is_leaking
 from prior_search.runner.source import TrialSource
 from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
 from prior_search.trial import MetricPoint, TrialSpec
@@ -30,6 +31,8 @@ def _serve(pipe: Connection) -> None:
         while isinstance(answer := run.advance(), MetricPoint):
             pipe.send(answer)
         pipe.send(answer)
+        if is_leaking():
+            return  # the driver starts another process in the place of this one
 
 
 def _end_with_driver() -> None:

@@ -7,6 +7,7 @@ thread. Tune's own snapshots are scratch and are never read.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import tempfile
@@ -31,6 +32,7 @@ from ray.tune.search import Searcher
 
 from prior_search.errors import RequestError
 from prior_search.runner.deadline import Deadlines, overdue_result
+from prior_search.runner.gpu_memory import SHARE_METRIC, is_leaking
 from prior_search.runner.source import TrialSource
 from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
@@ -49,6 +51,8 @@ class _TrialActor(tune.Trainable):
         self._run = TrialRun(self._settings, TrialSpec.from_dict(config["spec"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        if is_leaking():
+            return False  # Tune ends this process; the trial is lost, and comes again on another
         self.setup(new_config)
         return True
 
@@ -74,9 +78,14 @@ class _SourceSearcher(Searcher):
         settings_of: Callable[[TrialSpec], WorkerSettings],
         limit: int,
         deadlines: Deadlines,
+        *,
+        measures: bool,
     ) -> None:
         super().__init__(metric="training_iteration", mode="max")
         self.source, self._settings_of, self._limit = source, settings_of, limit
+        self._measures = measures
+        self.share = 1.0  # of a GPU, that trials so far would have needed
+        self.failed: dict[str, TrialSpec] = {}  # whose reason is not known yet
         self.running: dict[str, TrialSpec] = {}
         self.deadlines = deadlines
         self.overdue: dict[str, float] = {}  # trials whose actors were ended, and their seconds
@@ -86,8 +95,11 @@ class _SourceSearcher(Searcher):
         return {"running": dict(self.running)}
 
     def suggest(self, trial_id: str) -> Any:
+        self.settle()
         if self.source.is_finished:
             return Searcher.FINISHED
+        if self.has_measured:  # end this round: the next one packs the devices
+            return None if self.running else Searcher.FINISHED
         if len(self.running) >= self._limit:
             return None
         spec = self.source.next_trial()
@@ -106,8 +118,22 @@ class _SourceSearcher(Searcher):
         self.deadlines.end(spec)
         if trial_id in self.overdue:
             self.source.record(overdue_result(spec, self.overdue[trial_id]))
+        elif error:
+            self.failed[trial_id] = spec  # the callback knows more
         else:
-            self.source.record(lost(spec, "the worker went away" if error else "stopped by Ray"))
+            self.source.record(lost(spec, "stopped by Ray"))
+
+    def settle(self, trial_id: str | None = None, reason: str = "the worker went away") -> None:
+        """Record the losses whose reason is known, or will not be."""
+        for one in list(self.failed) if trial_id is None else [trial_id]:
+            spec = self.failed.pop(one, None)
+            if spec is not None:
+                self.source.record(lost(spec, reason))
+
+    @property
+    def has_measured(self) -> bool:
+        """Whether trials turned out to need less than a device, and that was the question."""
+        return self._measures and self.share < 1.0
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the event log is the record."""
@@ -142,11 +168,17 @@ class _Report(tune.Callback):
         if "result" in result:
             del self._searcher.running[trial.trial_id]
             self._searcher.deadlines.end(spec)
-            self._searcher.source.record(TrialResult.from_dict(result["result"]))
+            ended = TrialResult.from_dict(result["result"])
+            self._searcher.share = ended.metrics.get(SHARE_METRIC, self._searcher.share)
+            self._searcher.source.record(ended)
         else:
             point = MetricPoint.from_dict(result["point"])
             self._searcher.deadlines.progress(spec, point.step, time.monotonic())
             self._searcher.source.record_point(spec, point)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
+        """The searcher has been told that the trial is lost; this is why."""
+        self._searcher.settle(trial.trial_id, why_lost(trial.get_pickled_error()))
 
     def on_step_end(self, iteration: int, trials: list[Trial], **_: Any) -> None:
         """End the actors of trials that have had their time; Tune then reports them as errors."""
@@ -162,6 +194,13 @@ class _Report(tune.Callback):
                 ray.kill(actor)
 
 
+def why_lost(error: Exception | None) -> str:
+    """What ended a worker, as far as Ray knows."""
+    if error is not None and "low on memory" in str(error):
+        return "out of memory: Ray ended the worker, as its node was running low on memory"
+    return "the worker went away"
+
+
 class TuneExecutor:
     """Runs a source's trials on Ray: on the cluster it finds, or one of its own on this machine.
 
@@ -170,7 +209,8 @@ class TuneExecutor:
         max_concurrent: trials at a time; None for as many as the cluster holds.
         cpus_per_trial: CPUs that each process of a trial occupies.
         gpus_per_trial: GPUs, or a share of one, of a trial; None for one per process if the
-            cluster has GPUs, else 0.
+            cluster has GPUs, else 0. One that nobody asked for is shared once the first trials
+            have shown how much of its memory they need.
         settings_of: of one trial, where they differ between trials; None for ``settings``.
     """
 
@@ -198,10 +238,9 @@ class TuneExecutor:
         """
         with joined():
             share = self._share()
+            measures = self._gpus is None and share["gpu"] == 1.0
             for restart in range(MAX_RESTARTS + 1):
-                deadlines = Deadlines(self._settings.trial_seconds)
-                limit = self._limit(share)
-                searcher = _SourceSearcher(source, self._settings_of, limit, deadlines)
+                searcher = self._searcher(source, share, measures)
                 try:
                     self._fit(searcher, share)
                 except RayError as error:
@@ -210,8 +249,22 @@ class TuneExecutor:
                     logger.warning("Ray's loop ended early (%s); starting it again", error)
                 for trial_id in list(searcher.running):
                     searcher.on_trial_complete(trial_id, error=True)
+                searcher.settle()
+                if searcher.has_measured:
+                    share["gpu"], measures = searcher.share, False
+                    logger.warning("trials need %.3g of a GPU each: sharing them", searcher.share)
                 if source.is_finished:
                     return
+
+    def _searcher(
+        self, source: TrialSource, share: dict[str, float], measures: bool
+    ) -> _SourceSearcher:
+        def settings_of(spec: TrialSpec) -> WorkerSettings:
+            return dataclasses.replace(self._settings_of(spec), gpu_share=share["gpu"] or None)
+
+        deadlines = Deadlines(self._settings.trial_seconds)
+        limit = self._limit(share)
+        return _SourceSearcher(source, settings_of, limit, deadlines, measures=measures)
 
     def _share(self) -> dict[str, float]:
         """Resources of one trial, checked against what the cluster has or can grow to."""

@@ -10,17 +10,18 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from prior_search.data import ObjectTracks, open_tracks
-from prior_search.errors import TrialDivergedError, WorkerLostError
+from prior_search.errors import StorageError, TrialDivergedError, WorkerLostError
 from prior_search.model_evaluation import evaluate_beside
 from prior_search.redaction import redact
+from prior_search.runner import gpu_memory
 from prior_search.runner.worker_group import GroupSettings, WorkerGroup
+from prior_search.storage.checkpoint import Checkpoint, disk_fault
 from prior_search.synthetic import rehearse
-from prior_search.training import MODEL_NAME, fit
+from prior_search.training import MODEL_NAME, fit, resolve_device
 from prior_search.trial import MetricPoint, Status, TrialResult, TrialSpec
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class WorkerSettings:
         num_workers: processes on this machine that share the batches of one trial.
         checkpoint_seconds: time between checkpoints.
         trial_seconds: that an attempt may take; None derives them from the trials before it.
+        gpu_share: part of a CUDA device's memory that a trial may take; None does not limit it.
     """
 
     data: str
@@ -48,6 +50,7 @@ class WorkerSettings:
     num_workers: int = 1
     checkpoint_seconds: float = 60.0
     trial_seconds: float | None = None
+    gpu_share: float | None = None
 
 
 @functools.lru_cache(maxsize=2)
@@ -87,6 +90,8 @@ class TrialRun:
         except WorkerLostError as error:
             return self._result("lost", error=str(error))
         except Exception as error:  # noqa: BLE001  whatever a trial raises is recorded
+            if (fault := machine_fault(error)) is not None:
+                return self._result("lost", error=f"{self.spec.label}: {fault}")
             trace = redact("".join(traceback.format_exception(error)))
             logger.error("trial %s failed: %s", self.spec.label, trace)
             text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -99,29 +104,36 @@ class TrialRun:
     def _begin(self) -> Iterator[MetricPoint]:
         settings = self._settings
         torch.set_num_threads(settings.num_threads)
-        path = Path(settings.trials_folder) / self.spec.label / "checkpoint.safetensors"
-        seconds = settings.checkpoint_seconds
+        checkpoint = Checkpoint.of_run(
+            settings.trials_folder, self.spec.label, settings.checkpoint_seconds
+        )
         if self.spec.task == "synthetic":
-            yield from rehearse(
-                self.spec, settings.data, checkpoint=path, checkpoint_seconds=seconds
-            )
+            yield from rehearse(self.spec, settings.data, checkpoint=checkpoint)
             return
         if self.spec.stage == "evaluation":
-            model = path.with_name(MODEL_NAME)
+            model = checkpoint.path.with_name(MODEL_NAME)
             yield evaluate_beside(model, _tracks(settings.data), device=settings.device)
             return
         if settings.num_workers > 1:
-            yield from self._on_several_workers(path)
+            yield from self._on_several_workers(checkpoint)
             return
-        yield from fit(
-            self.spec,
-            _tracks(settings.data),
-            device=settings.device,
-            checkpoint=path,
-            checkpoint_seconds=seconds,
+        points = fit(
+            self.spec, _tracks(settings.data), device=settings.device, checkpoint=checkpoint
         )
+        is_shared = resolve_device(settings.device).type == "cuda" and settings.gpu_share
+        yield from self._on_shared_gpu(points) if is_shared else points
 
-    def _on_several_workers(self, checkpoint: Path) -> Iterator[MetricPoint]:
+    def _on_shared_gpu(self, points: Iterator[MetricPoint]) -> Iterator[MetricPoint]:
+        """Train within the share of the device's memory; the last point says what was needed."""
+        assert self._settings.gpu_share is not None  # asked before
+        gpu_memory.claim(self._settings.gpu_share)
+        for point in points:
+            yield MetricPoint(
+                step=point.step,
+                metrics={**point.metrics, gpu_memory.SHARE_METRIC: gpu_memory.measured_share()},
+            )
+
+    def _on_several_workers(self, checkpoint: Checkpoint) -> Iterator[MetricPoint]:
         settings = self._settings
         shared = GroupSettings(
             num_workers=settings.num_workers,
@@ -130,7 +142,8 @@ class TrialRun:
             num_threads=settings.num_threads,
         )
         with WorkerGroup(shared) as group:
-            yield from group.fit(self.spec, checkpoint, settings.checkpoint_seconds)
+            checkpoint.fetch()  # for all of them
+            yield from group.fit(self.spec, checkpoint)
 
     def _result(self, status: Status, error: str | None = None) -> TrialResult:
         metrics = {} if self._last is None else dict(self._last.metrics)
@@ -149,6 +162,18 @@ class TrialRun:
             study=self.spec.study,
             search=self.spec.search,
         )
+
+
+def machine_fault(error: Exception) -> str | None:
+    """What the machine had against a trial, which is no fault of its code; None for the rest."""
+    if isinstance(error, StorageError):
+        return str(error)
+    is_cpu_allocator = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or is_cpu_allocator:
+        told = " ".join(str(error).split())
+        return f"out of memory on {socket.gethostname()}: {told}"
+    refused = disk_fault(error)
+    return None if refused is None else f"a disk of {socket.gethostname()} refused: {refused}"
 
 
 def lost(spec: TrialSpec, reason: str) -> TrialResult:

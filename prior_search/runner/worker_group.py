@@ -31,6 +31,7 @@ from torch import distributed as dist
 
 from prior_search.data import open_tracks
 from prior_search.errors import TrialDivergedError, WorkerLostError
+from prior_search.storage.checkpoint import Checkpoint
 from prior_search.training import fit, resolve_device
 from prior_search.trial import MetricPoint, TrialSpec
 
@@ -98,9 +99,7 @@ class WorkerGroup:
         _send(helper, {"rank": rank, "meeting": meeting} | dataclasses.asdict(self._settings))
         return helper
 
-    def fit(
-        self, spec: TrialSpec, checkpoint: Path | None = None, checkpoint_seconds: float = 60.0
-    ) -> Iterator[MetricPoint]:
+    def fit(self, spec: TrialSpec, checkpoint: Checkpoint | None = None) -> Iterator[MetricPoint]:
         """``training.fit`` on all workers; the points and files are those of worker 0.
 
         Raises:
@@ -109,7 +108,7 @@ class WorkerGroup:
         """
         task = {
             "spec": spec.as_dict(),
-            "checkpoint": None if checkpoint is None else str(checkpoint),
+            "checkpoint": None if checkpoint is None else str(checkpoint.path),
         }
         try:
             for helper in self.helpers:
@@ -119,7 +118,6 @@ class WorkerGroup:
                 open_tracks(self._settings.data),
                 device=self._settings.device,
                 checkpoint=checkpoint,
-                checkpoint_seconds=checkpoint_seconds,
             )
         except (RuntimeError, BrokenPipeError) as error:  # gloo and NCCL raise no narrower one
             codes = self._ended()

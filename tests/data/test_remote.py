@@ -1,73 +1,22 @@
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pyarrow import fs
 
 from prior_search.data import conversion_plan as planning
 from prior_search.data import open_tracks
 from prior_search.data.conversion import ConversionProgress
 from prior_search.data.manifest import Manifest
 from prior_search.data.remote import local_copy
-from prior_search.data.storage import SetFolder
 from prior_search.data.verification import verify_set
 from prior_search.errors import RequestError
+from prior_search.storage.file_store import FileStore
 
 Make = Callable[..., Path]
 Convert = Callable[..., Manifest]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Host and port of an s3 store on loopback, with the bucket ``sets``."""
-    pytest.importorskip("moto")
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        while True:
-            assert process.poll() is None
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
-def bucket(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Addresses of folders in an own bucket; the cache is in the test's folder."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "cache"))
-    name = f"b{abs(hash(str(tmp_path))) % 10**9}"
-    store = fs.S3FileSystem(
-        endpoint_override=server, scheme="http", region="us-east-1", allow_bucket_creation=True
-    )
-    store.create_dir(name)
-    query = f"endpoint_override={server}&scheme=http&region=us-east-1"
-    return lambda folder: f"s3://{name}/{folder}?{query}"
 
 
 def test_a_set_in_a_bucket_is_converted_resumed_checked_and_trained_on(
@@ -77,7 +26,7 @@ def test_a_set_in_a_bucket_is_converted_resumed_checked_and_trained_on(
     here = convert(source, tmp_path / "here")
     there = convert(source, bucket("mv"))
     assert there.shards == here.shards
-    assert SetFolder(bucket("mv")).names() == [
+    assert FileStore(bucket("mv")).names() == [
         "broken.csv",
         "manifest.json",
         "shards/00000.arrow",
@@ -86,7 +35,7 @@ def test_a_set_in_a_bucket_is_converted_resumed_checked_and_trained_on(
     assert again == there
     with pytest.raises(RequestError, match="size was 16, now 8"):
         convert(source, bucket("mv"), size=8)
-    assert [found for _, found in verify_set(SetFolder(bucket("mv")))] == [[]]
+    assert [found for _, found in verify_set(FileStore(bucket("mv")))] == [[]]
     remote, local = open_tracks(bucket("mv")), open_tracks(tmp_path / "here")
     assert remote.fingerprint == local.fingerprint
     frames = np.arange(72)
@@ -111,7 +60,7 @@ def test_a_conversion_into_a_bucket_goes_on_after_a_stop(
 
     with pytest.raises(StopAsyncIteration):
         convert(source, bucket("mv"), progress=stop)
-    assert "manifest.json" not in SetFolder(bucket("mv")).names()
+    assert "manifest.json" not in FileStore(bucket("mv")).names()
     with pytest.raises(RequestError, match="is no finished data set"):
         open_tracks(bucket("mv"))
     resumed: list[int] = []
@@ -135,7 +84,7 @@ def test_the_cache_is_filled_once_and_only_with_what_the_manifest_says(
     local_copy(bucket("mv"))
     assert shard.read_bytes() == whole
     shard.unlink()
-    remote = SetFolder(bucket("mv"))
+    remote = FileStore(bucket("mv"))
     (tmp_path / "bad").write_bytes(whole[:-1] + b"x")
     remote.put(tmp_path / "bad", "shards/00000.arrow")
     with pytest.raises(RequestError, match=r"shards/00000\.arrow of s3://.* is damaged: SHA-256"):

@@ -14,9 +14,9 @@ from prior_search.data import conversion_plan as planning
 from prior_search.data import open_tracks, write_tracks
 from prior_search.data.manifest import Manifest
 from prior_search.data.shards import read_shard
-from prior_search.data.storage import SetFolder
 from prior_search.data.verification import verify_file, verify_set
 from prior_search.errors import RequestError
+from prior_search.storage.file_store import FileStore
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def folder(
 
 
 def problems(folder: Path) -> dict[str, list[str]]:
-    return {name: found for name, found in verify_set(SetFolder(folder)) if found}
+    return {name: found for name, found in verify_set(FileStore(folder)) if found}
 
 
 def rewrite(path: Path, **changes: Any) -> None:
@@ -49,7 +49,7 @@ def rewrite(path: Path, **changes: Any) -> None:
 
 
 def test_a_sound_set_has_no_problem(folder: Path) -> None:
-    assert [name for name, _ in verify_set(SetFolder(folder))] == [
+    assert [name for name, _ in verify_set(FileStore(folder))] == [
         f"shards/{k:05d}.arrow" for k in range(3)
     ]
     assert problems(folder) == {}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from prior_search.event_log import Event, read_events
@@ -134,6 +135,33 @@ def test_a_node_that_goes_away_costs_an_attempt_and_a_new_one_is_used(
     assert sum(r["status"] == "completed" for r in found) == 7
     again = [r for r in found if r["attempt"] > 0 and r["status"] == "completed"]
     assert any(r["metrics"]["own_steps"] < r["steps"] for r in again)  # from a checkpoint
+
+
+@pytest.mark.ray
+@pytest.mark.faults
+def test_a_worker_that_ray_ends_for_its_memory_costs_an_attempt_that_says_so(
+    rehearsal: Any,
+    make_study: Any,
+    run_study: Any,
+    check_record: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    memory = psutil.virtual_memory()
+    allowed = (memory.total - memory.available + (1 << 30)) / memory.total
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{allowed:.3f}")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "50")
+    data = rehearsal({"trial": 1, "kind": "fill_memory", "attempts": 1})
+    folder = make_study(tmp_path / "study", data)
+    run_study(folder, executor("ray", settings(folder, data)))
+    events = check_record(folder)
+    assert ends(events, 1) == [(0, "lost"), (1, "completed")]
+    (lost,) = [
+        e["result"]
+        for e in events
+        if e["event"] == "trial_ended" and e["result"]["status"] == "lost"
+    ]
+    assert lost["error"].startswith("out of memory")
 
 
 def wait_for(log: Path, lines: int, seconds: float = 120.0) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from prior_search.runner import LocalExecutor, TrialRun, WorkerSettings
@@ -58,6 +61,26 @@ def test_code_that_fails_is_a_result_with_the_trial_and_the_reason(
     assert result.status == "failed"
     assert result.error is not None
     assert result.error.startswith("t0007: ValueError: unknown settings ['kapa']")
+
+
+def test_a_trial_that_runs_out_of_memory_is_lost_and_says_so(
+    tmp_path: Path, make_spec: MakeSpec
+) -> None:
+    data = tmp_path / "rehearsal.toml"
+    data.write_text('step_seconds = 0.0\n[[faults]]\ntrial = 0\nkind = "fill_memory"\n')
+    worker = WorkerSettings(data=str(data), trials_folder=str(tmp_path), device="cpu")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    room = psutil.Process().memory_info().vms + (400 << 20)  # for six of its 64 MB
+    resource.setrlimit(resource.RLIMIT_AS, (room, before[1]))
+    try:
+        run = TrialRun(worker, make_spec(task="synthetic"))
+        while isinstance(result := run.advance(), MetricPoint):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert result.status == "lost"
+    assert result.error is not None
+    assert result.error.startswith(f"t0000: out of memory on {socket.gethostname()}: Unable to")
 
 
 def test_a_divergence_is_a_result_of_its_own(

@@ -7,12 +7,19 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from prior_search.storage.origin import is_remote
 from prior_search.trial import FAMILIES, TASKS
 
 
-def default_storage() -> Path:
+def place(text: str) -> Path | str:
+    """A type of flag: a path, or an address in a bucket."""
+    return text if is_remote(text) else Path(text)
+
+
+def default_storage() -> Path | str:
     """``$PRIOR_SEARCH_STORAGE``, or a folder in the user's home: never the working directory."""
-    return Path(os.environ.get("PRIOR_SEARCH_STORAGE", Path.home() / "prior-search-studies"))
+    given = os.environ.get("PRIOR_SEARCH_STORAGE")
+    return Path.home() / "prior-search-studies" if given is None else place(given)
 
 
 def count(least: int) -> Callable[[str], int]:
@@ -45,9 +52,9 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
     """The flag that says where studies are."""
     parser.add_argument(
         "--storage-path",
-        type=Path,
+        type=place,
         default=default_storage(),
-        metavar="DIR",
+        metavar="DIR|s3://…",
         help="holds the folders of studies (default: %(default)s)",
     )
 
@@ -116,5 +123,5 @@ def add_request(parser: argparse.ArgumentParser) -> None:
 
 def add_study(parser: argparse.ArgumentParser) -> None:
     """Flags that name a study."""
-    parser.add_argument("study", help="name of a study, or its folder")
+    parser.add_argument("study", help="name of a study, its folder or its s3:// address")
     add_storage(parser)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from prior_search.commands.parsers.flags import add_where, count
+from prior_search.commands.parsers.flags import add_where, count, place
 from prior_search.trial import BOTTLENECKS, FAMILIES, TRAINED_TASKS
 
 
 def add_final(parser: argparse.ArgumentParser) -> None:
     """What to train, how often and where."""
-    parser.add_argument("exports", nargs="*", type=Path, metavar="EXPORT.toml")
+    parser.add_argument("exports", nargs="*", type=place, metavar="EXPORT.toml")
     default = parser.add_argument_group("without a search")
     default.add_argument(
         "--defaults", action="store_true", help="train default weights instead of exports"
@@ -32,7 +31,7 @@ def add_final(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", metavar="embedded|PATH|s3://…", help="default: the export's")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: final/ beside the export's folder"
+        "--out", type=place, metavar="DIR", help="default: final/ beside the export's folder"
     )
     add_where(parser)
 
@@ -42,7 +41,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoints",
         nargs="+",
-        type=Path,
+        type=place,
         metavar="CHECKPOINT",
         help="model.safetensors of a final training, or its folder",
     )
@@ -52,7 +51,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--json", action="store_true", help="print evaluation.json, no tables")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: evaluation/ beside the models"
+        "--out", type=place, metavar="DIR", help="default: evaluation/ beside the models"
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from prior_search.commands.parsers.flags import add_study, count
+from prior_search.commands.parsers.flags import add_study, count, place
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +19,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_study_and_out(parser: argparse.ArgumentParser, usual: str) -> None:
     add_study(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"default: {usual}/ in the study")
+    parser.add_argument("--out", type=place, metavar="DIR", help=f"default: {usual}/ in the study")
 
 
 def add_ui(parser: argparse.ArgumentParser) -> None:

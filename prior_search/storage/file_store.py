@@ -1,4 +1,4 @@
-"""The folder of a data set, on a disk or in an s3:// bucket, through ``pyarrow.fs``.
+"""Files by name below a folder, on a disk or in an s3:// bucket, through ``pyarrow.fs``.
 
 Nothing appears under its name before it is whole: on a disk by renaming, in a bucket because an
 object exists only after its upload was closed.
@@ -7,7 +7,7 @@ object exists only after its upload was closed.
 from __future__ import annotations
 
 import os
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,17 +15,27 @@ import pyarrow as pa
 from pyarrow import fs
 
 from prior_search.errors import RequestError
+from prior_search.storage.origin import is_remote
 
 CHUNK = 8 << 20  # bytes per read of an upload or download
 
 
-def is_remote(location: Path | str) -> bool:
-    """Whether the location is in a bucket."""
-    return isinstance(location, str) and "://" in location
+def cache_folder() -> Path:
+    """``$PRIOR_SEARCH_CACHE``, or a folder among the user's caches."""
+    return Path(os.environ.get("PRIOR_SEARCH_CACHE", Path.home() / ".cache" / "prior-search"))
 
 
-class SetFolder:
-    """Files of one data set by name.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a store: its name, its bytes, and when it was written in Unix seconds."""
+
+    name: str
+    size: int
+    written: float
+
+
+class FileStore:
+    """The files below one folder.
 
     Args:
         location: a path, or ``s3://bucket/folder``; ``?region=`` and, for stores other than
@@ -44,7 +54,9 @@ class SetFolder:
             return
         address = urlsplit(self.location)
         if address.scheme != "s3" or not address.netloc:
-            raise RequestError(f"data must be a path or s3://bucket/folder, got {self.location}")
+            raise RequestError(
+                f"a place must be a path or s3://bucket/folder, got {self.location}"
+            )
         if "@" in address.netloc:  # it would end up in records and logs
             raise RequestError("credentials belong in the environment, not in an address")
         try:
@@ -71,9 +83,16 @@ class SetFolder:
 
     def names(self) -> list[str]:
         """Names of all files, relative to the folder, sorted; empty if there is no folder."""
-        selector = fs.FileSelector(self._root, recursive=True, allow_not_found=True)
-        found = [i.path for i in self._files.get_file_info(selector) if i.type == fs.FileType.File]
-        return sorted(path[len(self._root) + 1 :] for path in found)
+        return [entry.name for entry in self.entries()]
+
+    def entries(self, folder: str = "") -> list[Entry]:
+        """All files of the store, or of a folder in it, sorted by name."""
+        root = f"{self._root}/{folder}" if folder else self._root
+        selector = fs.FileSelector(root, recursive=True, allow_not_found=True)
+        found = [i for i in self._files.get_file_info(selector) if i.type == fs.FileType.File]
+        cut = len(self._root) + 1
+        entries = [Entry(i.path[cut:], int(i.size), i.mtime_ns / 1e9) for i in found]
+        return sorted(entries, key=lambda entry: entry.name)
 
     def open(self, name: str) -> pa.NativeFile:
         """A file for reading at any place."""
@@ -86,13 +105,17 @@ class SetFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file, whole or not at all."""
-        with tempfile.TemporaryDirectory() as folder:
-            partial = (self.scratch() or Path(folder)) / f"{Path(name).name}.{os.getpid()}.partial"
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            self.put(partial, name)
+        if not self.is_local:
+            with self._files.open_output_stream(f"{self._root}/{name}") as sink:
+                sink.write(content)
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial = self.path / f"{Path(name).name}.{os.getpid()}.partial"
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        self.put(partial, name)
 
     def scratch(self) -> Path | None:
         """The local folder itself, made if missing: what is renamed must be on its disk."""
