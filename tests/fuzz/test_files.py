@@ -1,7 +1,7 @@
 """Files that a user can write, damaged in every way: refused with a message, or taken whole.
 
 Never another exception than ``RequestError``, so never a traceback; the message names the file. By
-default a few hundred cases, under the marker ``faults`` more than 10,000.
+default a few hundred cases, under the marker ``faults`` FUZZ_CASES of every kind, 2,000 if unset.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prior_search import cli
@@ -127,19 +127,11 @@ def read_or_refuse(read: Callable[[Path], object], path: Path) -> None:
         assert not re.search(r"object at 0x|Traceback", message)
 
 
-def many(cases: int) -> Any:
-    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    return settings(
-        max_examples=cases, deadline=None, database=None, derandomize=True,
-        suppress_health_check=checks,
-    )  # fmt: skip
-
-
-def fuzz_damaged(name: str, cases: int, folder: Path) -> None:
+def fuzz_damaged(name: str, folder: Path, bounds: Any) -> None:
     content, read = FILES[name]
     path = folder / f"{name}.toml"
 
-    @many(cases)
+    @bounds
     @given(damaged(content))
     def check(changed: dict[str, Any]) -> None:
         path.write_text(tomli_w.dumps(changed))
@@ -148,11 +140,11 @@ def fuzz_damaged(name: str, cases: int, folder: Path) -> None:
     check()
 
 
-def fuzz_bytes(name: str, cases: int, folder: Path) -> None:
+def fuzz_bytes(name: str, folder: Path, bounds: Any) -> None:
     content, read = FILES[name]
     path, whole = folder / f"{name}.toml", tomli_w.dumps(content).encode()
 
-    @many(cases)
+    @bounds
     @given(st.integers(0, len(whole)), st.integers(0, len(whole)), st.binary(max_size=20))
     def check(start: int, end: int, inserted: bytes) -> None:
         path.write_bytes(whole[:start] + inserted + whole[end:])
@@ -161,18 +153,18 @@ def fuzz_bytes(name: str, cases: int, folder: Path) -> None:
     check()
 
 
-@pytest.mark.parametrize("cases", [60, pytest.param(2500, marks=pytest.mark.faults)])
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_file_is_refused_by_name_or_taken(name: str, cases: int, tmp_path: Path) -> None:
-    fuzz_damaged(name, cases, tmp_path)
+def test_a_damaged_file_is_refused_by_name_or_taken(
+    name: str, cases: int, many: Any, tmp_path: Path
+) -> None:
+    fuzz_damaged(name, tmp_path, many(cases))
 
 
-@pytest.mark.parametrize("cases", [30, pytest.param(500, marks=pytest.mark.faults)])
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_any_bytes_is_refused_by_name_or_taken(
-    name: str, cases: int, tmp_path: Path
+    name: str, cases: int, many: Any, tmp_path: Path
 ) -> None:
-    fuzz_bytes(name, cases, tmp_path)
+    fuzz_bytes(name, tmp_path, many(cases))
 
 
 FLAGS = [
@@ -188,9 +180,8 @@ WORDS = st.sampled_from(
 WORDS |= st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
-@pytest.mark.parametrize("cases", [60, pytest.param(1500, marks=pytest.mark.faults)])
 def test_flags_of_any_kind_are_refused_with_two_and_leave_no_study(
-    cases: int, tmp_path: Path, capsys: Any
+    cases: int, many: Any, tmp_path: Path, capsys: Any
 ) -> None:
     storage = tmp_path / "studies"
 
