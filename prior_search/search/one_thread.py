@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np  # noqa: F401  brings its BLAS
+import scipy.linalg  # noqa: F401  and scipy its own: both must be there when they are looked for
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of this process; finding them reads its memory map, 4 ms each time."""
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -20,7 +29,7 @@ def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1):
+        with _pools().limit(limits=1):
             yield
     finally:
         torch.set_num_threads(threads)

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from prior_search.search.one_thread import one_thread
+
 ROOT = Path(__file__).parent.parent.parent
 CODE = """
 from prior_search.search import *
@@ -30,3 +34,11 @@ def test_the_number_of_threads_changes_no_digit_of_a_suggestion() -> None:
     one = suggestions(threads=1)
     assert one.count("rng_key") == 7
     assert one == suggestions(threads=2)
+
+
+def test_every_pool_is_limited_and_comes_back() -> None:
+    with threadpool_limits(limits=2):
+        for _ in range(2):
+            with one_thread():
+                assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+            assert {pool["num_threads"] for pool in threadpool_info()} == {2}
