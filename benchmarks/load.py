@@ -5,9 +5,9 @@
 Writes the record of a finished study with so many trials, then measures in fresh states: resuming
 (``Study`` replays the log), the rows of ``status``, ``trials.parquet``, and memory. Then a
 driver's time for one stage-1 trial (suggestion, start, four points, result, all in the log), from
-which the share follows that 64 concurrent one-second trials would take of it, and for one
-suggestion of the surrogate. Times are processor seconds where that is said: other processes of the
-machine do not count.
+which the share follows that 64 concurrent one-second trials would take of it, for one suggestion
+of the surrogate, and for sending ``--mirrored`` trials to MLflow. Times are processor seconds
+where that is said: other processes of the machine do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prior_search.event_log import EventLog
+from prior_search.event_log import EventLog, read_events
 from prior_search.report import trial_rows, write_parquet
 from prior_search.request import Budget, StudyRequest, WeightRange
 from prior_search.search import Suggestion
@@ -109,6 +109,19 @@ def measure_record(trials: int) -> None:
     print(f"{'memory at its peak, torch included':42s} {peak:8.0f} MB")
 
 
+def measure_mirror(trials: int) -> None:
+    """Sending a record to an MLflow store in sqlite, as a thread of the driver does."""
+    from prior_search.mlflow_log import MlflowMirror
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "study"
+        write_record(folder, trials)
+        events = read_events(folder / "events.jsonl")
+        mirror = MlflowMirror(folder)
+        mirror.apply(events[:1])  # makes the tables
+        timed(f"MLflow mirror of {trials} trials", lambda: mirror.apply(events))
+
+
 def run_trial(study: Study) -> None:
     spec = study.next_trial()
     assert spec is not None
@@ -143,9 +156,11 @@ def measure_driver(trials: int = 512) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--mirrored", type=int, default=1_000, help="trials sent to MLflow")
     options = parser.parse_args()
     measure_record(options.trials)
     measure_driver()
+    measure_mirror(options.mirrored)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import logging
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +40,8 @@ from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 logger = logging.getLogger(__name__)
 
-MAX_RESTARTS = 3  # of Tune's own loop, should it die while the source has work
+MAX_RESTARTS = 3  # of Tune's own loop, should it die again and again without any result
+ANSWER_SECONDS = 2.0  # that an actor gets to show that it is dead
 WATCH_SECONDS = 1.0  # between two looks at the deadlines
 
 
@@ -86,6 +88,9 @@ class _SourceSearcher(Searcher):
         self._measures = measures
         self.share = 1.0  # of a GPU, that trials so far would have needed
         self.failed: dict[str, TrialSpec] = {}  # whose reason is not known yet
+        self.actors: dict[str, Any] = {}
+        self.again: deque[TrialSpec] = deque()  # attempts that Tune's loop took with it
+        self.num_results = 0
         self.running: dict[str, TrialSpec] = {}
         self.deadlines = deadlines
         self.overdue: dict[str, float] = {}  # trials whose actors were ended, and their seconds
@@ -102,7 +107,7 @@ class _SourceSearcher(Searcher):
             return None if self.running else Searcher.FINISHED
         if len(self.running) >= self._limit:
             return None
-        spec = self.source.next_trial()
+        spec = self.again.popleft() if self.again else self.source.next_trial()
         if spec is None:
             return None if self.running else Searcher.FINISHED
         self.running[trial_id] = spec
@@ -113,6 +118,7 @@ class _SourceSearcher(Searcher):
     ) -> None:
         """A trial that ends without its result was lost with its worker, or had had its time."""
         spec = self.running.pop(trial_id, None)
+        self.actors.pop(trial_id, None)
         if spec is None:
             return
         self.deadlines.end(spec)
@@ -129,6 +135,17 @@ class _SourceSearcher(Searcher):
             spec = self.failed.pop(one, None)
             if spec is not None:
                 self.source.record(lost(spec, reason))
+
+    def survive(self, error: Exception) -> None:
+        """Tune's loop has died: dead workers lose their trials, those of others come again."""
+        for trial_id, spec in list(self.running.items()):
+            if is_dead(self.actors.get(trial_id)):
+                self.on_trial_complete(trial_id, error=True)
+                self.settle(trial_id, why_lost(error))
+            else:
+                ray.kill(self.actors.pop(trial_id))
+                del self.running[trial_id]
+                self.again.append(spec)  # the same attempt, from its checkpoint
 
     @property
     def has_measured(self) -> bool:
@@ -156,6 +173,7 @@ class _Report(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
         spec = self._searcher.running.get(trial.trial_id)
         if spec is not None:
+            self._searcher.actors[trial.trial_id] = trial.temporary_state.ray_actor
             self._searcher.source.record_start(spec, trial.trial_id)
             self._searcher.deadlines.begin(spec, time.monotonic())
 
@@ -167,6 +185,7 @@ class _Report(tune.Callback):
             return  # already counted as lost
         if "result" in result:
             del self._searcher.running[trial.trial_id]
+            self._searcher.num_results += 1
             self._searcher.deadlines.end(spec)
             ended = TrialResult.from_dict(result["result"])
             self._searcher.share = ended.metrics.get(SHARE_METRIC, self._searcher.share)
@@ -199,6 +218,19 @@ def why_lost(error: Exception | None) -> str:
     if error is not None and "low on memory" in str(error):
         return "out of memory: Ray ended the worker, as its node was running low on memory"
     return "the worker went away"
+
+
+def is_dead(actor: Any) -> bool:
+    """Whether an actor is gone; one that is busy does not answer, and lives."""
+    if actor is None:
+        return True
+    answer = actor.__ray_ready__.remote()
+    ready, _ = ray.wait([answer], timeout=ANSWER_SECONDS)
+    try:
+        ray.get(ready)
+    except RayError:
+        return True
+    return False
 
 
 class TuneExecutor:
@@ -237,24 +269,38 @@ class TuneExecutor:
             RayError: Ray's loop died again and again.
         """
         with joined():
-            share = self._share()
+            share, deaths = self._share(), 0
             measures = self._gpus is None and share["gpu"] == 1.0
-            for restart in range(MAX_RESTARTS + 1):
+            again: deque[TrialSpec] = deque()
+            while not source.is_finished:
                 searcher = self._searcher(source, share, measures)
-                try:
-                    self._fit(searcher, share)
-                except RayError as error:
-                    if restart == MAX_RESTARTS:
-                        raise
-                    logger.warning("Ray's loop ended early (%s); starting it again", error)
-                for trial_id in list(searcher.running):
-                    searcher.on_trial_complete(trial_id, error=True)
-                searcher.settle()
+                searcher.again = again
+                error = self._round(searcher, share)
                 if searcher.has_measured:
                     share["gpu"], measures = searcher.share, False
                     logger.warning("trials need %.3g of a GPU each: sharing them", searcher.share)
-                if source.is_finished:
-                    return
+                    continue
+                deaths = 1 if searcher.num_results else deaths + 1
+                if deaths > MAX_RESTARTS and error is not None:
+                    raise error
+                if deaths > MAX_RESTARTS:
+                    return  # the source has work, but hands out none
+
+    def _round(self, searcher: _SourceSearcher, share: dict[str, float]) -> Exception | None:
+        """Run Tune's loop to its end; returns the error of Ray's that ended it early."""
+        try:
+            self._fit(searcher, share)
+        except (RayError, RuntimeError) as error:
+            # Tune wraps what it does not expect, as that Ray ended a worker for its memory
+            if not isinstance(error, RayError) and not isinstance(error.__cause__, RayError):
+                raise
+            logger.warning("Ray's loop ended early; starting it again (%.300s)", error)
+            searcher.survive(error)
+            return error
+        for trial_id in list(searcher.running):
+            searcher.on_trial_complete(trial_id, error=True)
+        searcher.settle()
+        return None
 
     def _searcher(
         self, source: TrialSource, share: dict[str, float], measures: bool

@@ -148,20 +148,19 @@ def test_a_worker_that_ray_ends_for_its_memory_costs_an_attempt_that_says_so(
     tmp_path: Path,
 ) -> None:
     memory = psutil.virtual_memory()
-    allowed = (memory.total - memory.available + (1 << 30)) / memory.total
+    # room for other processes of the machine, and less than the trial takes
+    allowed = (memory.total - memory.available + (5 << 29)) / memory.total
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{allowed:.3f}")
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "50")
     data = rehearsal({"trial": 1, "kind": "fill_memory", "attempts": 1})
     folder = make_study(tmp_path / "study", data)
     run_study(folder, executor("ray", settings(folder, data)))
     events = check_record(folder)
-    assert ends(events, 1) == [(0, "lost"), (1, "completed")]
-    (lost,) = [
-        e["result"]
-        for e in events
-        if e["event"] == "trial_ended" and e["result"]["status"] == "lost"
-    ]
-    assert lost["error"].startswith("out of memory")
+    found = [e["result"] for e in events if e["event"] == "trial_ended"]
+    first = next(r for r in found if (r["trial"], r["attempt"]) == (1, 0))
+    assert first["status"] == "lost"
+    assert first["error"].startswith("out of memory")
+    assert sum(r["status"] == "completed" for r in found) == 7  # Ray may end a neighbor as well
 
 
 def wait_for(log: Path, lines: int, seconds: float = 120.0) -> bool:

@@ -161,7 +161,7 @@ def _worker_pids(kind: str, source: Any) -> list[int]:
     import psutil
 
     children = psutil.Process().children(recursive=True)
-    return [p.pid for p in children if "_TrialActor" in " ".join(p.cmdline())]
+    return [p.pid for p in children if "TrialActor" in " ".join(p.cmdline())]
 
 
 @pytest.mark.parametrize("kind", EXECUTORS)
