@@ -68,7 +68,7 @@ COMMANDS = (
     "study",
 )
 LIBRARY_OWNERS = {
-    "ray": {"runner/tune.py", "runner/ray_cluster.py"},
+    "ray": {"runner/tune.py", "runner/tune_trials.py", "runner/ray_cluster.py"},
     "mlflow": {
         f"mlflow_log/{name}.py"
         for name in ("dataset", "driver_metrics", "mirror", "registry", "runs", "store")
