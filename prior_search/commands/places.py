@@ -20,7 +20,7 @@ from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.redaction import redact
 from prior_search.storage.origin import address_of, below, is_remote
-from prior_search.storage.working_copy import bring, open_storage
+from prior_search.storage.working_copy import open_storage, refresh, working_folder
 from prior_search.trial import Task, TrialSpec
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def find_study(name: str, storage: Path | str) -> Path:
     places = [name] if is_remote(name) else [str(Path(name).resolve()), below(str(storage), name)]
     for place in places:
         try:
-            folder = bring(place) if is_remote(place) else Path(place)
+            folder = working_folder(place) if is_remote(place) else Path(place)
+            refresh(folder)
         except StorageError as error:
             raise RequestError(f"cannot look for study {name!r}: {error}") from error
         if holds_study(folder):

@@ -50,6 +50,11 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     plan = _read_plan(options)
     studies = plan.studies(options.spaces)
+    if not isinstance(options.storage_path, Path):
+        raise RequestError(
+            "--storage-path of prior-search study must be a folder that all machines mount, got "
+            f"{options.storage_path}; single searches take a bucket"
+        )
     root = check_writable(options.storage_path, "--storage-path") / plan.name
     if options.dry_run:
         return _dry_run(console, plan, studies, options)

@@ -45,10 +45,14 @@ def bring(address: str) -> Path:
         RequestError: the address is none.
         StorageError: the bucket does not answer.
     """
-    root = make_copy(above(address), cache_folder())
-    folder = root / name_of(address)
+    folder = working_folder(address)
     refresh(folder)
     return folder
+
+
+def working_folder(address: str) -> Path:
+    """The folder of this machine for a study at an address, as it is."""
+    return make_copy(above(address), cache_folder()) / name_of(address)
 
 
 def refresh(folder: Path) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from prior_search import cli
+from prior_search.commands.places import find_study
 from prior_search.event_log import read_events
 from prior_search.storage.file_store import FileStore
-from prior_search.storage.working_copy import bring
+from prior_search.storage.working_copy import bring, open_storage
 
 Bucket = Callable[[str], str]
 
@@ -48,6 +49,7 @@ def test_a_study_in_a_bucket_is_searched_shown_trained_and_evaluated_from_other_
     assert not [name for name in names if "mlflow" in name or "lease" in name]
 
     monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "elsewhere"))
+    assert find_study("s", open_storage(storage, "--storage-path")).name == "s"  # as control does
     for command in (["status", "s", "--storage-path", storage], ["best", study]):
         assert cli.main(command) == 0
         assert "t0002" in capsys.readouterr().out
@@ -87,6 +89,8 @@ def test_a_bucket_that_cannot_be_used_is_refused_with_its_address(
     assert "s3://nowhere/st" in capsys.readouterr().err
     assert cli.main(["status", bucket("st/nothing")]) == 2
     assert "no study" in capsys.readouterr().err
+    assert cli.main(["study", "--storage-path", bucket("st")]) == 2
+    assert "must be a folder that all machines mount" in capsys.readouterr().err
     assert cli.main(["search", *flags, "--storage-path", "gs://b/x"]) == 2
     assert "must be a path or s3://bucket/folder" in capsys.readouterr().err
 
