@@ -15,6 +15,7 @@ from prior_search.search.surrogate import Surrogate
 
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 NEAR_BOUND = 0.05  # of a range: a best weight so close to its end may have a better one beyond
+WIDENING = 1.5  # of the recommendation's deviation: the best-looking of many is a lucky one
 NUM_SAMPLES = 256  # of the joint posterior at the measured configurations
 
 
@@ -98,9 +99,15 @@ class Leaders:
         return min(near, key=lambda t: (self.runs(t), self.believed[t][0], t))
 
     def recommend(self) -> Recommendation:
-        """The best configuration, with what is believed of it."""
+        """The best configuration, with what is believed of it.
+
+        Its deviation is that of the posterior times ``WIDENING``: what is chosen for its low mean
+        errs to one side, most where few runs make the noise look small. The factor makes 95 %
+        intervals hold the truth in about 95 % of tuning searches (docs/search.md). **(ours)**
+        """
         trial = self.best
         mean, sd = self.believed[trial]
+        sd *= WIDENING
         return Recommendation(
             trial=trial,
             values=dict(self._history.suggestions[trial].values),
