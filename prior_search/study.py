@@ -19,6 +19,7 @@ from prior_search.errors import RecordError, RequestError
 from prior_search.event_log import Event, EventLog, holds_study
 from prior_search.request import StudyRequest
 from prior_search.search import Recommendation, Suggestion, TwoStageOptimizer
+from prior_search.steering import Steering
 from prior_search.storage.working_copy import publish
 from prior_search.study_search import PastTraining, Run, StudySearch, derive_seed
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
@@ -63,6 +64,7 @@ class Study:
         self._waiting: deque[TrialSpec] = deque()
         self._running: dict[RunKey, TrialSpec] = {}
         self._next_trial = 0
+        self._steered: list[Steering] = []
         self._finished_searches: set[str] = set()
         self._past: dict[tuple[object, ...], PastTraining] = {}
         for event in self._log.events:
@@ -109,6 +111,21 @@ class Study:
         for training in trainings:
             if training.result.status in ("completed", "diverged"):
                 self._past[training.spec.training] = training
+
+    def steer(self, steering: Steering) -> None:
+        """Record a user's change to a search and make it, unless that was done before.
+
+        Raises:
+            ValueError: the search cannot take it, or the study is finished.
+        """
+        last = next((s for s in reversed(self._steered) if steering.concerns(s)), None)
+        if last is not None and steering.repeats(last):
+            return
+        if self.is_finished:
+            raise ValueError(f"the study is finished; {steering.kind} comes too late")
+        self._searches[steering.search].steer(steering)
+        self._append("search_steered", steering.as_dict())
+        self._steered.append(steering)
 
     def next_trial(self) -> TrialSpec | None:
         """The next attempt to run; None while every search waits for results or is done."""
@@ -285,5 +302,9 @@ class Study:
         elif kind == "trial_ended":
             result = TrialResult.from_dict(event["result"])
             self._take(self._runs[result.key[:2]], result, retry=False)
+        elif kind == "search_steered":
+            steering = Steering.from_dict(event)
+            self._searches[steering.search].steer(steering)
+            self._steered.append(steering)
         elif kind == "search_finished":
             self._finished_searches.add(event["search"])

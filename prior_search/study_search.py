@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from prior_search.request import StudyRequest
 from prior_search.search import Observation, Suggestion, TwoStageOptimizer, over_arms
+from prior_search.search.record import apply
+from prior_search.steering import Steering
 from prior_search.trial import Bottleneck, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
 
@@ -98,6 +100,14 @@ class StudySearch:
     def first_trial(self, run: Run) -> int:
         """Number of the trial of the first arm; those of the others follow it."""
         return run.spec.trial - self.arms.index(run.spec.bottleneck)
+
+    def steer(self, steering: Steering) -> None:
+        """Make a user's change.
+
+        Raises:
+            ValueError: the optimizer cannot take it.
+        """
+        apply(self.optimizer, steering.kind, steering.change)
 
     def tell(self, index: int) -> None:
         """Tell the optimizer of a suggestion, if all its arms have ended."""

@@ -49,7 +49,7 @@ def test_search_flags_are_few_and_none_is_swallowed_by_ray_submit() -> None:
         "--seed", "--steps", "--spaces", "--set", "--stage1-trials", "--stage2-trials",
         "--resume", "--dry-run", "--storage-path", "--executor", "--device",
         "--max-concurrent-trials", "--cpus-per-trial", "--gpus-per-trial", "--tracking-uri",
-        "--trial-timeout",
+        "--trial-timeout", "--enqueue", "--fix", "--warm-start",
     }  # fmt: skip
     assert flags_of("control") == flags - {"--bottleneck"} | {"--from"}
 
@@ -114,6 +114,13 @@ def test_every_command_has_what_runs_it() -> None:
             ["--family", "gaussian", "--preset", "small"],
             "preset 'small' needs images of 64 x 64 pixels, got 32 x 32",
         ),
+        (["--family", "gaussian", "--fix", "kl_wieght=1"], "no search tunes that weight (prior: "),
+        (["--family", "gaussian", "--fix", "kl_weight=9"], "kl_weight must be in ["),
+        (["--family", "gaussian", "--fix", "kl_weight=much"], "must be a number, got 'much'"),
+        (["--family", "gaussian", "--enqueue", "kl_weight="], "--enqueue must be NAME=VALUE"),
+        (["--family", "gaussian", "--enqueue", "vq_weight=1"], "give each weight of a search"),
+        (["--family", "gaussian", "--enqueue", "/nowhere.toml"], "cannot read /nowhere.toml"),
+        (["--family", "gaussian", "--warm-start", "nowhere"], "no study 'nowhere': looked in"),
         (["--family", "gaussian", "--unknown"], "unrecognized arguments: --unknown"),
     ],
 )

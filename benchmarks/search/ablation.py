@@ -44,6 +44,7 @@ VARIANTS: dict[str, Change] = {
     "three anchors": {"num_anchors": 3},
     "no confirmation": {"confirm_share": 0.0},
     "confirmation: 20 %": {"confirm_share": 0.2},
+    "confirmation of leaders only": {"stages.CONFIRM_DISTANCE": 10.0},
     "posterior mean every 2nd": {"posterior_mean_every": 2},
     "posterior mean always": {"posterior_mean_every": 1},
     "never the posterior mean": {"posterior_mean_every": 1000},

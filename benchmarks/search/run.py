@@ -1,11 +1,13 @@
 """Run searches of many methods on many surfaces, and keep one JSON line of each.
 
     python -m benchmarks.search.run OUT.jsonl --methods ours optuna-tpe --repetitions 20
-    python -m benchmarks.search.run OUT.jsonl --split tuning --methods ours --repetitions 5
+    python -m benchmarks.search.run OUT.jsonl --split tuning --methods ours --noise 0.3
 
 Finished searches in OUT.jsonl are not run again, so the command can be interrupted and extended.
 Repetitions go outermost: whenever it ends, every surface has been searched about as often. A
-repetition's seed is the same for every method and every budget. Run it from the repository's root.
+repetition's seed is the same for every method and every budget. With ``--noise`` that of all runs
+is multiplied; ``summarize`` does not tell such lines apart, so give them a file of their own. Run
+it from the repository's root.
 """
 
 from __future__ import annotations
@@ -31,14 +33,15 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from benchmarks.search.methods import METHODS, make_method
 from benchmarks.search.real_surfaces import real_surface, table_names
 from benchmarks.search.simulate import simulate
-from benchmarks.search.surfaces import names, surface
+from benchmarks.search.surfaces import names, scaled, surface
 
-Key = tuple[str, str, float, int]  # method, surface, budget, repetition
+Key = tuple[str, str, float, int, float]  # method, surface, budget, repetition, noise
 
 
 def key_of(line: dict[str, Any]) -> Key:
     """What a line is the result of."""
-    return line["method"], line["surface"], float(line["budget"]), int(line["repetition"])
+    budget, repetition = float(line["budget"]), int(line["repetition"])
+    return line["method"], line["surface"], budget, repetition, float(line.get("noise", 1.0))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -58,8 +61,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def search(key: Key) -> dict[str, Any]:
     """One search; ``seconds`` is the processor time of everything in it."""
-    method, name, budget, repetition = key
+    method, name, budget, repetition, noise = key
     chosen = real_surface(name) if name.startswith("real-") else surface(name)
+    if noise != 1.0:
+        short_noise = scaled(chosen.short_noise, noise)
+        chosen = dataclasses.replace(
+            chosen, noise=scaled(chosen.noise, noise), short_noise=short_noise
+        )
     make_method(method, chosen, budget, repetition)  # imports are not part of the time
     started = time.process_time()
     run = simulate(
@@ -70,6 +78,7 @@ def search(key: Key) -> dict[str, Any]:
         "surface": name,
         "budget": budget,
         "repetition": repetition,
+        "noise": noise,
         "seconds": round(time.process_time() - started, 2),
     } | rounded(dataclasses.asdict(run))
 
@@ -106,6 +115,7 @@ def main() -> None:
     parser.add_argument("--per-dimension", type=int, default=4, help="weight surfaces per d")
     parser.add_argument("--budgets", nargs="+", type=float, default=[24.0])
     parser.add_argument("--repetitions", type=int, default=20)
+    parser.add_argument("--noise", type=float, default=1.0, help="factor of the surfaces' own")
     parser.add_argument("--first", type=int, default=0, help="repetition to begin with")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
@@ -113,8 +123,9 @@ def main() -> None:
     every = itertools.product(
         repetitions, chosen_surfaces(options), options.budgets, options.methods
     )
+    noise = options.noise
     known = {key_of(line) for line in read_lines(options.out)}
-    todo = [(m, s, b, r) for r, s, b, m in every if (m, s, b, r) not in known]
+    todo = [(m, s, b, r, noise) for r, s, b, m in every if (m, s, b, r, noise) not in known]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with options.out.open("a") as file, Progress(*columns) as bar:

@@ -20,6 +20,7 @@ from prior_search.commands.search import (
     run_study,
     show_result,
 )
+from prior_search.commands.steering import read_steering
 from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.event_log import read_events
@@ -38,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     request = read_request(options, ARMS, matched=True)
     storage = check_writable(options.storage_path, "--storage-path")
+    changes = read_steering(options, request, storage)
     if options.dry_run:
         return dry_run(console, request, options)
     data, fingerprint = prepare_data(console, request.data, request.task, request.preset)
@@ -58,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     facts["tuned"] = {arm: dataclasses.asdict(own) for arm, own in tuned.items()}
     folder = storage / request.name
     open_or_create(folder, request, options.resume, facts)
-    code = run_study(console, folder, data, options, facts, past) or show_result(console, folder)
+    code = run_study(console, folder, data, options, facts, past, changes)
+    code = code or show_result(console, folder)
     if code == 0:
         _show_control(console, folder, sources)
     return code

@@ -23,6 +23,7 @@ from prior_search.commands.places import (
     shown,
     to_all,
 )
+from prior_search.commands.steering import make_changes, read_steering
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError
 from prior_search.event_log import holds_study, read_events
@@ -32,6 +33,7 @@ from prior_search.redaction import has_password
 from prior_search.report import draw_weights, export_best, write_parquet, write_report
 from prior_search.request import StudyRequest, resolve
 from prior_search.shipped import space_file
+from prior_search.steering import Steering
 from prior_search.storage.origin import address_of, is_remote
 from prior_search.storage.working_copy import publish, refresh
 from prior_search.study import PastTraining, Study
@@ -44,13 +46,14 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     chosen = BOTTLENECKS if options.bottleneck == "all" else (options.bottleneck,)
     request = read_request(options, chosen)
-    folder = check_writable(options.storage_path, "--storage-path") / request.name
+    storage = check_writable(options.storage_path, "--storage-path")
+    folder, changes = storage / request.name, read_steering(options, request, storage)
     if options.dry_run:
         return dry_run(console, request, options)
     data, fingerprint = prepare_data(console, request.data, request.task, request.preset)
     facts = {"versions": versions(), "data_fingerprint": fingerprint}
     open_or_create(folder, request, options.resume, facts)
-    code = run_study(console, folder, data, options, facts)
+    code = run_study(console, folder, data, options, facts, changes=changes)
     if code != 0:
         return code
     return show_result(console, folder)
@@ -146,6 +149,7 @@ def run_study(
     options: argparse.Namespace,
     facts: dict[str, Any],
     past: Sequence[PastTraining] = (),
+    changes: Sequence[Steering] = (),
 ) -> int:
     """Run a study to its end and write its views; 0, or 130 if interrupted.
 
@@ -156,6 +160,7 @@ def run_study(
         options: flags that say where trials run.
         facts: for the driver's first event.
         past: trainings to take over.
+        changes: by the user, to be made before it goes on.
     """
     budget = StudyRequest.read(folder / "study.toml").budget
     per_search = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
@@ -165,6 +170,7 @@ def run_study(
     mirror.put_all(study.events)
     patience = EARLY_MIRROR_SECONDS
     try:
+        make_changes(study, changes)
         if not study.is_finished:
             with ProgressView(console, per_search * len(study.request.bottlenecks)) as shown:
                 shown.replay(study.events)

@@ -19,8 +19,8 @@ class SearchCompute:
     Attributes:
         planned: of all runs that the budget allows, without retries.
         spent: of runs that have an outcome.
-        confirmation: the part of ``spent`` that measured leading configurations again; a search
-            whose best is separated earlier than another's needs less of it.
+        confirmation: the part of ``spent`` that measured the predicted best configuration and
+            leading ones again; a search whose best is separated earlier needs less of it.
         open_runs: handed out, without an outcome yet.
         wall_seconds: of all attempts, those that were lost included.
     """

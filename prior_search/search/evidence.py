@@ -143,7 +143,8 @@ class Evidence:
         gradient[layout.latent] = terms.latent.by_log_length(by_shared, terms.gaps)
         gradient[layout.scale] = 2.0 * float(by_pair @ terms.signal + by_row @ terms.diagonal)
         by_latent = by_latent * terms.latent.value
-        by_rho: np.ndarray = np.bincount(first, by_latent * c.rho[second], minlength=count)
+        by_rho = np.zeros(count)  # without pairs, bincount returns integers
+        by_rho += np.bincount(first, by_latent * c.rho[second], minlength=count)
         by_rho += np.bincount(second, by_latent * c.rho[first], minlength=count)
         rows = np.bincount(s_row, by_row, minlength=count)
         by_rho += 2.0 * c.variance * c.rho * rows

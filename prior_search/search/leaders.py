@@ -15,6 +15,7 @@ from prior_search.search.surrogate import Surrogate
 
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 NEAR_BOUND = 0.05  # of a range: a best weight so close to its end may have a better one beyond
+WIDENING = 1.5  # of the recommendation's deviation: the best-looking of many is a lucky one
 NUM_SAMPLES = 256  # of the joint posterior at the measured configurations
 
 
@@ -39,12 +40,12 @@ class Leaders:
         self._measured = held or measured
         self.trials = list(self._measured)
         self._points = np.asarray([history.point(t) for t in self.trials], dtype=float)
-        self._surrogate: Surrogate | None = None
+        self.surrogate: Surrogate | None = None
         if len(history.told("completed")) >= MIN_OBSERVATIONS:
-            self._surrogate, feasibility = history.fit()
-            predicted = self._surrogate.predict(self._points.tolist())
-            penalty = -np.log(feasibility.probability(self._points))
-            scores = self._surrogate.posterior.mean(self._points) + penalty
+            self.surrogate, self.feasibility = history.fit()
+            predicted = self.surrogate.predict(self._points.tolist())
+            penalty = -np.log(self.feasibility.probability(self._points))
+            scores = self.surrogate.posterior.mean(self._points) + penalty
         else:
             predicted = self._plain()
             scores = np.asarray([mean for mean, _ in predicted])
@@ -59,12 +60,12 @@ class Leaders:
     @property
     def noise_sd(self) -> float:
         """Of one long run, in the targets that ``expected_loss`` is in; infinite if unknown."""
-        return math.inf if self._surrogate is None else self._surrogate.noise_sd
+        return math.inf if self.surrogate is None else self.surrogate.noise_sd
 
     @property
     def hyperparameters(self) -> tuple[float, ...] | None:
         """Of the surrogate; None if there is none yet."""
-        return None if self._surrogate is None else tuple(self._surrogate.theta.tolist())
+        return None if self.surrogate is None else tuple(self.surrogate.theta.tolist())
 
     def runs(self, trial: int) -> int:
         """How often a configuration was suggested at the long horizon."""
@@ -80,9 +81,9 @@ class Leaders:
 
     def expected_loss(self) -> float:
         """Mean over the posterior of what the best gives away to the best in hindsight."""
-        if self._surrogate is None:
+        if self.surrogate is None:
             return math.inf
-        mean, covariance = self._surrogate.posterior.joint(self._points)
+        mean, covariance = self.surrogate.posterior.joint(self._points)
         values, vectors = np.linalg.eigh(covariance)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         sobol = qmc.Sobol(len(mean), scramble=True, rng=np.random.default_rng(0))
@@ -98,9 +99,15 @@ class Leaders:
         return min(near, key=lambda t: (self.runs(t), self.believed[t][0], t))
 
     def recommend(self) -> Recommendation:
-        """The best configuration, with what is believed of it."""
+        """The best configuration, with what is believed of it.
+
+        Its deviation is that of the posterior times ``WIDENING``: what is chosen for its low mean
+        errs to one side, most where few runs make the noise look small. The factor makes 95 %
+        intervals hold the truth in about 95 % of tuning searches (docs/search.md). **(ours)**
+        """
         trial = self.best
         mean, sd = self.believed[trial]
+        sd *= WIDENING
         return Recommendation(
             trial=trial,
             values=dict(self._history.suggestions[trial].values),

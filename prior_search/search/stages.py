@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.stats import qmc
 
-from prior_search.search.acquisition import Cube, maximize_improvement, minimize_mean
+from prior_search.search.feasibility import Feasibility
 from prior_search.search.history import History
 from prior_search.search.kernel import Layout
 from prior_search.search.leaders import MIN_OBSERVATIONS, Leaders
 from prior_search.search.plan import SearchPlan
+from prior_search.search.proposals import Proposals
 from prior_search.search.suggestion import Role, Stage, Suggestion
-from prior_search.search.surrogate import LONG, Surrogate
+from prior_search.search.surrogate import Surrogate
 
-ANCHOR_DISTANCE = 0.1  # between anchors, in the unit cube, per square root of the dimension
 SAME_POINT = 1e-3  # closer than this, a posterior-mean candidate adds nothing
+CONFIRM_DISTANCE = 0.02  # per root of the dimension: the minimizer is a configuration of its own
 
 
 class Stages:
@@ -115,26 +116,25 @@ class Stages:
                 return None
             return self._new("stage2", "sobol", self._sobol_point(plan.stage1_trials + number))
         surrogate, feasibility = history.fit()
+        proposals = self._proposals(surrogate, feasibility)
         manual = sum(s.role == "manual" for s in history.suggestions)
         if number - manual < plan.num_anchors:
-            anchor = self._best_anchor(surrogate)
+            anchor = proposals.anchor()
             if anchor is not None:
-                return self._predicted("anchor", anchor, surrogate)
-        cube = Cube(self.history.space.dimension, np.random.default_rng(self._key()), self.fixed)
-        evaluated = [p for p, _, value in history.evidence() if value is not None]
+                return self._predicted("stage2", "anchor", anchor, surrogate)
         if (number + 1) % plan.posterior_mean_every == 0:
-            point, _ = minimize_mean(surrogate, feasibility, evaluated, cube)
-            if self._is_new(point):
-                return self._predicted("posterior_mean", point, surrogate)
-        waiting = [*history.pending_long(), *pending]
-        measured = [p for p, s, value in history.evidence() if s == LONG and value is not None]
-        point, value = maximize_improvement(
-            surrogate, feasibility, measured or evaluated, waiting, cube
-        )
-        return self._predicted("expected_improvement", point, surrogate, value)
+            point = proposals.minimizer()
+            if self._is_apart(point, SAME_POINT):
+                return self._predicted("stage2", "posterior_mean", point, surrogate)
+        point, value = proposals.improvement([*history.pending_long(), *pending])
+        return self._predicted("stage2", "expected_improvement", point, surrogate, value)
+
+    def _proposals(self, surrogate: Surrogate, feasibility: Feasibility) -> Proposals:
+        return Proposals(self.history, surrogate, feasibility, self.fixed, self._key())
 
     def _predicted(
         self,
+        stage: Stage,
         role: Role,
         point: Sequence[float],
         surrogate: Surrogate,
@@ -142,34 +142,18 @@ class Stages:
     ) -> Suggestion:
         mean, sd = surrogate.predict([point])[0]
         return dataclasses.replace(
-            self._new("stage2", role, point),
+            self._new(stage, role, point),
             predicted_mean=mean,
             predicted_sd=sd,
             acquisition=acquisition,
             hyperparameters=tuple(surrogate.theta.tolist()),
         )
 
-    def _is_new(self, point: Sequence[float]) -> bool:
+    def _is_apart(self, point: Sequence[float], distance: float) -> bool:
+        """Whether no configuration at the long horizon is so close."""
         history = self.history
         taken = [history.point(s.index) for s in history.suggestions if s.horizon == "long"]
-        return all(math.dist(point, other) > SAME_POINT for other in taken if other is not None)
-
-    def _best_anchor(self, surrogate: Surrogate) -> tuple[float, ...] | None:
-        """The best short or foreign point by posterior mean, at a distance from other anchors."""
-        history = self.history
-        anchors = [s.point for s in history.suggestions if s.role == "anchor"]
-        apart = ANCHOR_DISTANCE * math.sqrt(self.history.space.dimension)
-        short = [
-            history.point(s.index)
-            for s in history.told("completed")
-            if s.horizon == "short" and history.is_inside(s.index)
-        ]
-        known = [self._held(p) for p in (*short, *history.past_points()) if p is not None]
-        candidates = [p for p in known if all(math.dist(p, a) > apart for a in anchors)]
-        if not candidates:
-            return None
-        means = surrogate.posterior.mean(np.asarray(candidates))
-        return candidates[int(np.argmin(means))]
+        return all(math.dist(point, other) > distance for other in taken if other is not None)
 
     def _has_converged(self) -> bool:
         """Whether the last two expected improvements were below the noise, if asked to stop."""
@@ -182,7 +166,7 @@ class Stages:
         )
 
     def _ask_confirm(self) -> Suggestion | None:
-        """One more seed for a leading configuration, unless the best is separated already."""
+        """The posterior's minimizer, measured; then seeds for leaders until one is separated."""
         history, plan = self.history, self.plan
         told, made = self._told("stage2"), self.made("stage2")
         measured = history.measured_long()
@@ -191,6 +175,10 @@ class Stages:
         if not measured:
             return self._new("confirm", "sobol", self._sobol_point(plan.stage1_trials))
         leaders = Leaders(history, self.fixed)
+        if leaders.surrogate is not None:
+            best = self._proposals(leaders.surrogate, leaders.feasibility).minimizer()
+            if self._is_apart(best, CONFIRM_DISTANCE * math.sqrt(len(best))):
+                return self._predicted("confirm", "posterior_mean", best, leaders.surrogate)
         if leaders.is_separated(plan.separated_below):
             return None
         trial = leaders.least_run()

@@ -85,7 +85,8 @@ class Observation:
 class Recommendation:
     """The configuration to use, with what the surrogate believes of it at the long horizon.
 
-    ``low`` and ``high`` bound the central 95 % of the posterior of the noiseless objective;
+    ``predicted_sd`` is that of the noiseless objective, widened as this is the best-looking of
+    several configurations; ``low`` and ``high`` bound its central 95 %;
     ``warnings`` say what its user should know, as that a weight lies at a bound of its range.
     """
 

@@ -58,18 +58,6 @@ class TwoStageOptimizer:
             self._take(suggestion)
         return suggestion
 
-    def prepare(self) -> None:
-        """Compute now what the next ``ask`` will return, also if outcomes are told in between.
-
-        For a driver to call while all its workers are busy, so that none waits for a suggestion.
-        The suggestion says by ``num_told`` what it was based on.
-
-        Raises:
-            SurrogateFitError: the Gaussian process could not be fitted.
-        """
-        if self._prepared is None:
-            self._prepared = self._next(())
-
     def adopt(self, suggestion: Suggestion) -> None:
         """Take the next suggestion from a record instead of computing it.
 
@@ -97,7 +85,9 @@ class TwoStageOptimizer:
         """
         if len(self.history.suggestions) > len(self.history.observations):
             return False
-        self.prepare()  # nothing is under way, so None would mean that nothing is left
+        if self._prepared is None:  # what the next ``ask`` returns
+            self._prepared = self._next(())
+        # nothing is under way, so None means that nothing is left
         return self._prepared is None
 
     @property

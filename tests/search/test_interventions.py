@@ -184,22 +184,6 @@ def test_a_record_with_every_kind_of_change_goes_on_bit_for_bit() -> None:
     assert again.space == optimizer.space
 
 
-def test_a_prepared_suggestion_is_the_one_asked_for_and_says_what_it_knew() -> None:
-    optimizer = TwoStageOptimizer(space(), PLAN, seed=7)
-    for _ in range(10):
-        step(optimizer)
-    running = optimizer.ask()
-    assert running is not None
-    same = from_record(to_record(optimizer))
-    optimizer.prepare()
-    optimizer.prepare()
-    optimizer.tell(Observation(index=running.index, value=3.0, status="completed"))
-    prepared = optimizer.ask()
-    assert prepared is not None
-    assert prepared == same.ask()
-    assert prepared.num_told == 10
-
-
 def test_points_that_run_elsewhere_are_kept_away_from() -> None:
     optimizer = TwoStageOptimizer(space(), PLAN, seed=8)
     while (alone := from_record(to_record(optimizer)).ask()) is not None:

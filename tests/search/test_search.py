@@ -116,13 +116,21 @@ def test_anchors_keep_their_distance() -> None:
     assert min(distances) > 0.1 * math.sqrt(2)
 
 
-def test_confirmations_are_new_replicates_of_measured_configurations() -> None:
-    made = run(TwoStageOptimizer(SPACE, PLAN, seed=3), noisy_valley)
-    runs = [(s.trial, s.replicate) for s in made]
-    assert len(set(runs)) == len(runs)
-    for s in made[-2:]:
-        assert s.replicate >= 1
-        assert s.point == made[s.trial].point
+def test_confirmation_measures_the_minimizer_where_nothing_was_run_and_repeats_leaders() -> None:
+    kinds = set()
+    for seed in range(4):
+        made = run(TwoStageOptimizer(SPACE, PLAN, seed=seed), noisy_valley)
+        runs = [(s.trial, s.replicate) for s in made]
+        assert len(set(runs)) == len(runs)
+        for s in (s for s in made if s.stage == "confirm"):
+            assert s.horizon == "long"
+            assert s.point == made[s.trial].point
+            kinds.add("repeated" if s.replicate else "new")
+            if s.replicate == 0:
+                assert (s.trial, s.role) == (s.index, "posterior_mean")
+                earlier = [e.point for e in made[: s.index] if e.horizon == "long"]
+                assert min(math.dist(s.point, e) for e in earlier) > 0.02 * math.sqrt(2)
+    assert kinds == {"new", "repeated"}
 
 
 def test_confirmation_ends_when_the_best_is_separated_and_confirmed_once() -> None:
@@ -254,8 +262,10 @@ def test_the_prediction_of_the_recommendation_is_near_the_truth() -> None:
     best = optimizer.recommend()
     truth = valley(SPACE.encode(best.values), is_short=False)
     assert abs(best.predicted_mean - truth) < 0.1
-    assert best.low < best.predicted_mean < best.high
-    assert best.predicted_sd < 0.1
+    mean, sd = optimizer.believed()[best.trial]
+    assert (best.predicted_mean, best.predicted_sd) == pytest.approx((mean, 1.5 * sd))
+    assert best.high - best.low == pytest.approx(2 * 1.96 * 1.5 * sd)
+    assert best.predicted_sd < 0.15
 
 
 def test_diverging_regions_are_left_alone_without_made_up_values() -> None:

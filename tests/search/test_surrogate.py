@@ -85,3 +85,10 @@ def test_a_mixture_has_the_moments_of_its_members() -> None:
     np.testing.assert_allclose(found_sd**2, second - mean**2, atol=1e-9)
     np.testing.assert_allclose(mixture.mean(spots), mean)
     np.testing.assert_allclose(np.diag(mixture.joint(spots)[1]), found_sd**2, atol=1e-6)
+
+
+def test_runs_of_a_single_configuration_are_fitted() -> None:
+    surrogate = Surrogate([[0.5], [0.5], [0.5]], [1, 1, 1], [2.0, 2.1, 1.9])  # its weight is fixed
+    ((mean, sd),) = surrogate.predict([[0.5]])
+    assert mean == pytest.approx(2.0, abs=0.1)
+    assert sd > 0.05

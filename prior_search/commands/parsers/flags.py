@@ -82,6 +82,16 @@ def add_where(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_steering(parser: argparse.ArgumentParser) -> None:
+    """Flags that change a search, new or half done; each can be given again, and counts once."""
+    for flag, metavar, text in (
+        ("--enqueue", "NAME=VALUE,…|FILE", "run these weights, or those of a file, next"),
+        ("--fix", "NAME=VALUE|NAME=free", "hold a weight in all trials to come, or let it go"),
+        ("--warm-start", "STUDY", "learn from the trials of another study of the same task"),
+    ):
+        parser.add_argument(flag, action="append", default=[], metavar=metavar, help=text)
+
+
 def add_request(parser: argparse.ArgumentParser) -> None:
     """Flags that say what is searched, for how long and where."""
     parser.add_argument("--family", required=True, choices=FAMILIES)
@@ -113,6 +123,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stage1-trials", type=count(1), metavar="N")
     parser.add_argument("--stage2-trials", type=count(1), metavar="N")
+    add_steering(parser)
     parser.add_argument("--resume", choices=("auto", "never", "must"), default="auto")
     parser.add_argument(
         "--dry-run", action="store_true", help="print trials and compute, start nothing"

@@ -1,0 +1,77 @@
+"""Points of the cube that a fitted surrogate proposes, given the runs so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from prior_search.search.acquisition import Cube, maximize_improvement, minimize_mean
+from prior_search.search.feasibility import Feasibility
+from prior_search.search.history import History
+from prior_search.search.surrogate import LONG, Surrogate
+
+ANCHOR_DISTANCE = 0.1  # between anchors, in the unit cube, per root of the dimension
+
+Point = tuple[float, ...]
+
+
+class Proposals:
+    """Where to run next.
+
+    Args:
+        history: what is known.
+        surrogate: fitted to it.
+        feasibility: fitted to it.
+        fixed: coordinates of the unit cube that are held, by index.
+        rng_key: seed of everything random.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        surrogate: Surrogate,
+        feasibility: Feasibility,
+        fixed: Mapping[int, float],
+        rng_key: int,
+    ) -> None:
+        self._history, self._surrogate, self._feasibility = history, surrogate, feasibility
+        self._fixed = fixed
+        rng = np.random.default_rng(rng_key)
+        self._cube = Cube(history.space.dimension, rng, dict(fixed))
+        known = [(p, s) for p, s, value in history.evidence() if value is not None]
+        self._evaluated = [p for p, _ in known]
+        self._measured = [p for p, s in known if s == LONG]
+
+    def minimizer(self) -> Point:
+        """The lowest posterior mean, anywhere, penalized where runs diverge."""
+        evaluated = self._evaluated
+        return minimize_mean(self._surrogate, self._feasibility, evaluated, self._cube)[0]
+
+    def improvement(self, pending: Sequence[Point]) -> tuple[Point, float]:
+        """The highest log noisy expected improvement given points under way, and that value."""
+        leaders = self._measured or self._evaluated
+        return maximize_improvement(
+            self._surrogate, self._feasibility, leaders, pending, self._cube
+        )
+
+    def anchor(self) -> Point | None:
+        """The best short or foreign point by posterior mean, at a distance from other anchors."""
+        history = self._history
+        anchors = [s.point for s in history.suggestions if s.role == "anchor"]
+        apart = ANCHOR_DISTANCE * math.sqrt(history.space.dimension)
+        short = [
+            history.point(s.index)
+            for s in history.told("completed")
+            if s.horizon == "short" and history.is_inside(s.index)
+        ]
+        known = [self._held(p) for p in (*short, *history.past_points()) if p is not None]
+        candidates = [p for p in known if all(math.dist(p, a) > apart for a in anchors)]
+        if not candidates:
+            return None
+        means = self._surrogate.posterior.mean(np.asarray(candidates))
+        return candidates[int(np.argmin(means))]
+
+    def _held(self, point: Point) -> Point:
+        return tuple(self._fixed.get(k, x) for k, x in enumerate(point))
