@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logging.getLogger(name).setLevel(logging.WARNING)  # MLflow's is set by its import
         return int(command.run(options))
     except RequestError as error:
-        print(redact(f"prior-search: {error}"), file=sys.stderr)
+        told = redact(f"prior-search: {error}")  # a path may have bytes that are no text
+        print(told.encode(errors="backslashreplace").decode(), file=sys.stderr)
         return 2
     except PriorSearchError as error:
         print(redact(f"prior-search: {type(error).__name__}: {error}"), file=sys.stderr)

@@ -24,8 +24,10 @@ def read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"cannot read {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or a number of thousands of digits
         raise RequestError(f"{path} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise RequestError(f"{path} is nested too deeply") from error
 
 
 def choice(name: str, value: Any, choices: Sequence[Any], where: str) -> Any:

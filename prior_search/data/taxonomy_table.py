@@ -21,11 +21,12 @@ import numpy as np
 
 from prior_search.data.source_tree import printable
 from prior_search.errors import RequestError
-from prior_search.toml_input import check_keys, read_toml
+from prior_search.toml_input import check_keys, read_toml, shown
 
 LEVELS = ("coarse", "mid", "fine", "class")
 MAX_LABELS = int(np.iinfo(np.int16).max)
 SHOWN = 5  # offenders named in a message
+LONGEST_NAME = 200  # characters of a class or a folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,18 @@ def read_taxonomy(path: Path) -> TaxonomyTable:
         raise RequestError(f"{path}: a taxonomy must be {', '.join(readers)}, got {path.suffix!r}")
     try:
         rows = readers[path.suffix.lower()](path)
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (OSError, csv.Error, ValueError) as error:
+        if isinstance(error, RequestError):
+            raise
         raise RequestError(f"cannot read {path}: {error}") from error
+    except RecursionError as error:
+        raise RequestError(f"{path} is nested too deeply") from error
+    for row in rows:
+        for name in (row.folder, *row.names.values()):
+            if len(name) > LONGEST_NAME:
+                raise RequestError(
+                    f"{row.where}: a name has at most {LONGEST_NAME} characters, got {shown(name)}"
+                )
     levels = LEVELS if path.suffix.lower() in (".csv", ".toml") else ("class",)
     return _table(rows, levels, str(path))
 
@@ -103,7 +114,7 @@ def _csv_rows(path: Path) -> list[_Row]:
         header = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = header
         if len(set(header)) != len(header):
-            raise RequestError(f"{path}: a column is there twice: {', '.join(header)}")
+            raise RequestError(f"{path}: a column is there twice: {shown(header)}")
         check_keys(dict.fromkeys(header), ("folder", *LEVELS), str(path))
         rows = []
         for fields in reader:
@@ -118,13 +129,13 @@ def _csv_rows(path: Path) -> list[_Row]:
 def _toml_rows(path: Path) -> list[_Row]:
     rows = []
     for folder, names in read_toml(path).items():
-        where = f"{path} table [{folder!r}]"
+        where = f"{path} table [{shown(folder)}]"
         if not isinstance(names, dict):
             raise RequestError(f"{where} must be a table with {', '.join(LEVELS)}")
         check_keys(names, LEVELS, where)
         for level, name in names.items():
             if not isinstance(name, str):
-                raise RequestError(f"{where}: {level} must be a text, got {name!r}")
+                raise RequestError(f"{where}: {level} must be a text, got {shown(name)}")
         rows.append(_Row(folder=folder, names=names, where=where))
     return rows
 
@@ -136,7 +147,7 @@ def _list_rows(path: Path) -> list[_Row]:
         if not line.strip():
             continue
         if not comma:
-            raise RequestError(f"{path} line {number} must be FOLDER,NAME, got {line!r}")
+            raise RequestError(f"{path} line {number} must be FOLDER,NAME, got {shown(line)}")
         rows.append(
             _Row(folder=folder.strip(), names={"class": name}, where=f"{path} line {number}")
         )
@@ -147,7 +158,9 @@ def _json_rows(path: Path) -> list[_Row]:
     def refuse_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
         for folder, name in pairs:
             if not isinstance(name, str):
-                raise RequestError(f"{path}: {folder!r} must be a class name, got {name!r}")
+                raise RequestError(
+                    f"{path}: {shown(folder)} must be a class name, got {shown(name)}"
+                )
         if len(dict(pairs)) != len(pairs):
             raise RequestError(f"{path}: a folder is there twice")
         return dict(pairs)
@@ -156,7 +169,7 @@ def _json_rows(path: Path) -> list[_Row]:
     if not isinstance(found, dict):
         raise RequestError(f"{path} must be an object of class folders and names")
     return [
-        _Row(folder=folder, names={"class": name}, where=f"{path} {folder!r}")
+        _Row(folder=folder, names={"class": name}, where=f"{path} {shown(folder)}")
         for folder, name in found.items()
     ]
 
