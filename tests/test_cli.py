@@ -241,7 +241,9 @@ def test_a_search_in_which_nothing_succeeds_ends_with_three(
     assert "no trial at the full horizon succeeded" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.faults), signal.SIGINT]
+)
 def test_a_driver_that_dies_is_resumed_without_losing_or_repeating_a_trial(
     tmp_path: Path, tracks_path: Path, how: signal.Signals
 ) -> None:

@@ -108,8 +108,8 @@ def _root(options: argparse.Namespace, plan: CampaignPlan) -> Path:
     """The folder of the campaign; one that holds something else is refused."""
     if is_remote(options.storage_path):
         raise RequestError(
-            f"--storage-path of a whole comparison must be a folder, got {options.storage_path}; "
-            "single searches take buckets"
+            "--storage-path of prior-search study must be a folder that all machines mount, got "
+            f"{options.storage_path}; single searches take a bucket"
         )
     root = check_writable(options.storage_path, "--storage-path") / plan.name
     others = [path for path in root.glob("*") if path.name != LOCK_NAME]
