@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "campaign": RECORD_SIDE
     | DATA_SIDE
     | {"evaluation", "tasks", "training", "runner", "environment", "shipped", "past_searches"}
+    | {"storage"}
     | {"model_evaluation", "evaluation_runs", "final_training"},
     "step_timing": DATA_SIDE | {"tasks", "training", "request"},
 }

@@ -19,6 +19,7 @@ from prior_search.past_searches import ARMS
 from prior_search.redaction import has_password
 from prior_search.request import Budget, StudyRequest, resolve
 from prior_search.shipped import space_file
+from prior_search.storage.origin import is_remote
 from prior_search.tasks import PRESETS_OF, make_task
 from prior_search.toml_input import (
     as_table,
@@ -211,7 +212,9 @@ def _data(value: Any, where: str) -> str:
             f"{where}: data must not hold a password, which the study would keep; "
             "give credentials in the environment"
         )
-    return data
+    if data == "embedded" or is_remote(data):
+        return data
+    return str(Path.cwd() / data)  # `report` may be called from elsewhere
 
 
 def _names(value: Any, key: str, choices: Sequence[Any], where: str) -> tuple[Any, ...]:

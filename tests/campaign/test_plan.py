@@ -30,6 +30,14 @@ def test_what_is_written_is_read_again(plan_file: Path, tmp_path: Path) -> None:
     assert CampaignPlan.read(tmp_path / "again.toml") == plan
 
 
+def test_local_data_is_found_from_every_folder(
+    change_plan: Callable[..., CampaignPlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert change_plan("contrastive.data='set'").tracks[0].data == str(tmp_path / "set")
+    assert change_plan("contrastive.data='s3://b/set'").tracks[0].data == "s3://b/set"
+
+
 def test_a_smoke_plan_is_another_campaign(plan_file: Path) -> None:
     plan = CampaignPlan.read(plan_file)
     smoke = plan.smoke()
