@@ -130,6 +130,7 @@ def test_a_free_worker_gets_the_next_trial_while_another_still_runs(
 
 
 @pytest.mark.parametrize("kind", EXECUTORS)
+@pytest.mark.faults
 def test_a_killed_worker_costs_an_attempt_and_the_rest_goes_on(
     kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
 ) -> None:
