@@ -160,8 +160,11 @@ class _Drawing:
             self._path([(self.x.start, y), (self.x.end, y)], style, layer.label)
 
     def _words(self, layer: Words) -> None:
-        y = self.y(layer.y) + (14 if layer.is_below else -6)
-        self.text(self.x(layer.x), y, layer.text, "quiet", "middle")
+        x, y = self.x(layer.x), self.y(layer.y) + (14 if layer.is_below else -6)
+        if x + 0.5 * CHARACTER * len(layer.text) > self.x.end:  # it would be cut at the edge
+            self.text(self.x.end, y, layer.text, "quiet", "end")
+        else:
+            self.text(x, y, layer.text, "quiet", "middle")
 
     def _path(self, points: list[tuple[float, float]], style: str, title: str = "") -> None:
         line = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)

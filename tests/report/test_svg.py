@@ -68,6 +68,15 @@ def test_every_kind_of_layer_is_drawn() -> None:
     assert "words" in [e.text for e in drawing.iter("text")]
 
 
+def test_words_at_the_edge_end_there_instead_of_being_cut() -> None:
+    line = Line(x=(1.0, 2.0), y=(1.0, 2.0))
+    words = (Words(x=2.0, y=2.0, text="w" * 30), Words(x=1.5, y=1.0, text="short"))
+    drawing = ElementTree.fromstring(str(to_svg(chart(layers=(line, *words)))))
+    found = {e.text: e.attrib["text-anchor"] for e in drawing.iter("text")}
+    assert found["w" * 30] == "end"
+    assert found["short"] == "middle"
+
+
 def test_bands_do_not_widen_the_axis() -> None:
     band = Band(x=(1.0, 2.0), low=(-1e9, -1e9), high=(1e9, 1e9))
     line = Line(x=(1.0, 2.0), y=(4.0, 6.0))
