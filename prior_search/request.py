@@ -105,6 +105,16 @@ class Budget:
     anchors: int
     short_horizon: float
 
+    @property
+    def long_trials(self) -> int:
+        """Trials at the full horizon."""
+        return self.stage2_trials + self.confirm_trials
+
+    @property
+    def trials(self) -> int:
+        """All trials."""
+        return self.stage1_trials + self.long_trials
+
     def plan(self) -> SearchPlan:
         """The same for the optimizer."""
         return SearchPlan(
@@ -153,6 +163,13 @@ class StudyRequest:
         """Optimization steps of a ``short`` or ``long`` trial."""
         share = self.budget.short_horizon if which == "short" else 1.0
         return max(1, round(share * self.steps))
+
+    @property
+    def planned_steps(self) -> int:
+        """Optimization steps that the budget allows each bottleneck, without retries."""
+        budget = self.budget
+        short, full = self.horizon("short"), self.horizon("long")
+        return budget.stage1_trials * short + budget.long_trials * full
 
     def as_dict(self) -> dict[str, Any]:
         """TOML-ready data."""

@@ -66,9 +66,7 @@ class StudySearch:
         # bottlenecks are compared on them and a matched control need not train them again.
         seed = derive_seed(request.seed, "search")
         self.optimizer = TwoStageOptimizer(request.space(self.arms[0]), plan, seed)
-        steps = plan.stage1_trials * request.horizon("short")
-        steps += (plan.stage2_trials + plan.confirm_trials) * request.horizon("long")
-        self.budget = float(steps * self.width)
+        self.budget = float(request.planned_steps * self.width)
         self.spent = 0.0  # in steps, as the budget
         self.trial_numbers: dict[int, int] = {}  # the optimizer's -> the study's of the first arm
 

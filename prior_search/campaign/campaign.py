@@ -10,7 +10,6 @@ from prior_search.campaign.ground import Ground, Part
 from prior_search.campaign.parts import SearchPart
 from prior_search.campaign.plan import CampaignPlan
 from prior_search.past_searches import ARMS
-from prior_search.report.compute import planned_steps
 from prior_search.request import StudyRequest
 from prior_search.runner import WorkerSettings
 from prior_search.trial import Bottleneck, MetricPoint, TrialResult, TrialSpec
@@ -126,12 +125,11 @@ def planned_runs(plan: CampaignPlan, studies: Sequence[StudyRequest]) -> int:
     """Training runs and evaluations of a whole campaign, if nothing is lost."""
     total = 0
     for request in studies:
-        track, budget = plan.track(request.task), request.budget
-        of_search = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
+        track = plan.track(request.task)
         models = len(request.bottlenecks)
         if track.matched_control:
             models += len(ARMS)
-        total += models * (of_search + 2 * track.final_seeds)
+        total += models * (request.budget.trials + 2 * track.final_seeds)
     return total
 
 
@@ -140,11 +138,11 @@ def planned_work(plan: CampaignPlan, request: StudyRequest) -> dict[Bottleneck, 
 
     The control's stage 1 does not count: both arms have trained it in their own searches.
     """
-    track, budget = plan.track(request.task), request.budget
-    own = planned_steps(request) + track.final_seeds * request.steps
+    track = plan.track(request.task)
+    own = request.planned_steps + track.final_seeds * request.steps
     work = dict.fromkeys(request.bottlenecks, own)
     if track.matched_control:
-        again = budget.stage2_trials + budget.confirm_trials + track.final_seeds
+        again = request.budget.long_trials + track.final_seeds
         for arm in ARMS:
             work[arm] += again * request.steps
     return work

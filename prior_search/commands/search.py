@@ -162,8 +162,7 @@ def run_study(
         past: trainings to take over.
         changes: by the user, to be made before it goes on.
     """
-    budget = StudyRequest.read(folder / "study.toml").budget
-    per_search = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
+    per_search = StudyRequest.read(folder / "study.toml").budget.trials
     view: list[ProgressView] = []
     mirror = MirrorThread(folder, options.tracking_uri)
     study = Study(folder, listener=to_all(mirror, view))
@@ -240,8 +239,7 @@ def dry_run(console: Console, request: StudyRequest, options: argparse.Namespace
     budget, total = request.budget, 0.0
     for bottleneck in request.bottlenecks:
         short, full = request.horizon("short"), request.horizon("long")
-        steps = budget.stage1_trials * short
-        steps += (budget.stage2_trials + budget.confirm_trials) * full
+        steps = request.planned_steps
         hours = steps * step_seconds(request, bottleneck, options.device) / 3600
         total += hours
         table.add_row(

@@ -23,8 +23,7 @@ def run(options: argparse.Namespace) -> int:
     events = read_events(folder / "events.jsonl")
     rows = trial_rows(events)
     request = StudyRequest.read(folder / "study.toml")
-    budget = request.budget
-    planned = budget.stage1_trials + budget.stage2_trials + budget.confirm_trials
+    planned = request.budget.trials
     for search, arms in request.searches.items():
         states = Counter(row.state for row in rows if row.spec.search == search)
         shown = ", ".join(f"{count} {state}" for state, count in states.items()) or "none yet"

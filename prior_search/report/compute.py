@@ -42,13 +42,6 @@ class EqualTuning:
     reason: str
 
 
-def planned_steps(request: StudyRequest) -> int:
-    """Steps of every run that the budget of one search allows, for each of its bottlenecks."""
-    budget = request.budget
-    long_runs = budget.stage2_trials + budget.confirm_trials
-    return budget.stage1_trials * request.horizon("short") + long_runs * request.horizon("long")
-
-
 def compute_of(request: StudyRequest, rows: Sequence[TrialRow]) -> list[SearchCompute]:
     """One entry per search of the request."""
     found = []
@@ -57,7 +50,7 @@ def compute_of(request: StudyRequest, rows: Sequence[TrialRow]) -> list[SearchCo
         found.append(
             SearchCompute(
                 search=search,
-                planned=planned_steps(request) * len(arms),
+                planned=request.planned_steps * len(arms),
                 spent=sum(row.steps for row in own if row.is_settled),
                 confirmation=sum(
                     row.steps for row in own if row.is_settled and row.spec.stage == "confirm"
