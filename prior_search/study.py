@@ -180,6 +180,11 @@ class Study:
         """All events, oldest first."""
         return self._log.events
 
+    @property
+    def has_recommendation(self) -> bool:
+        """Whether any search has one."""
+        return any(search.optimizer.has_recommendation for search in self._searches.values())
+
     def recommend(self, name: str) -> Recommendation:
         """A search's recommendation; ``.trial`` is the study's trial number of the first arm."""
         search = self._searches[name]

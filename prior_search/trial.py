@@ -19,6 +19,8 @@ Task = Literal["contrastive", "reconstruction", "synthetic"]
 Stage = Literal["stage1", "stage2", "confirm", "final", "evaluation"]
 Status = Literal["completed", "diverged", "failed", "lost", "stopped"]
 
+AttemptKey = tuple[str, str, int, int, int]  # study, search, trial, replicate, attempt
+
 FAMILIES: tuple[Family, ...] = get_args(Family)
 BOTTLENECKS: tuple[Bottleneck, ...] = get_args(Bottleneck)
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -106,6 +108,11 @@ class TrialSpec:
         """(trial, replicate, attempt): unique in a study."""
         return (self.trial, self.replicate, self.attempt)
 
+    @property
+    def attempt_key(self) -> AttemptKey:
+        """Unique among the attempts of a driver, which may run several studies."""
+        return (self.study, self.search, *self.key)
+
     def retry(self) -> TrialSpec:
         """The same trial, one attempt later."""
         return dataclasses.replace(self, attempt=self.attempt + 1)
@@ -176,6 +183,11 @@ class TrialResult:
     def key(self) -> tuple[int, int, int]:
         """(trial, replicate, attempt): the specification that this answers."""
         return (self.trial, self.replicate, self.attempt)
+
+    @property
+    def attempt_key(self) -> AttemptKey:
+        """That of the specification."""
+        return (self.study, self.search, *self.key)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON-ready data."""

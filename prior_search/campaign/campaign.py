@@ -12,7 +12,7 @@ from prior_search.campaign.plan import CampaignPlan
 from prior_search.past_searches import ARMS
 from prior_search.request import StudyRequest
 from prior_search.runner import WorkerSettings
-from prior_search.trial import Bottleneck, MetricPoint, TrialResult, TrialSpec
+from prior_search.trial import AttemptKey, Bottleneck, MetricPoint, TrialResult, TrialSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Campaign:
     ) -> None:
         self._on_ended = on_ended or (lambda _: None)
         self._parts: list[Part] = []
-        self._running: dict[tuple[str, str, int, int, int], TrialSpec] = {}
+        self._running: dict[AttemptKey, TrialSpec] = {}
         self._num_done = 0  # runs of parts that are closed
         try:
             for request in studies:
@@ -73,7 +73,7 @@ class Campaign:
             for part in self._parts:
                 spec = part.source.next_trial()
                 if spec is not None:
-                    self._running[_key(spec)] = spec
+                    self._running[spec.attempt_key] = spec
                     return spec
             if not any(part.source.is_finished for part in self._parts):
                 return None
@@ -89,7 +89,7 @@ class Campaign:
 
     def record(self, result: TrialResult) -> None:
         """An attempt has ended."""
-        spec = self._running.pop((result.study, result.search, *result.key), None)
+        spec = self._running.pop(result.attempt_key, None)
         if spec is None:
             return  # of an attempt that was given up, in a part that may be closed by now
         part = self._part(spec)
@@ -146,7 +146,3 @@ def planned_work(plan: CampaignPlan, request: StudyRequest) -> dict[Bottleneck, 
         for arm in ARMS:
             work[arm] += again * request.steps
     return work
-
-
-def _key(spec: TrialSpec) -> tuple[str, str, int, int, int]:
-    return (spec.study, spec.search, *spec.key)

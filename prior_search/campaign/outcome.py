@@ -64,14 +64,17 @@ def outcomes(root: Path) -> list[StudyOutcome]:
     return found
 
 
-def comparison_input(root: Path, data: Mapping[Task, str]) -> ComparisonInput:
+def comparison_input(
+    root: Path, found: Sequence[StudyOutcome], data: Mapping[Task, str]
+) -> ComparisonInput:
     """Everything that ``report.comparison`` shows; what is not there yet is left out.
 
     Args:
         root: folder of the campaign.
+        found: its ``outcomes``.
         data: by task, where its set is.
     """
-    plan, found = CampaignPlan.read(root / PLAN_NAME), outcomes(root)
+    plan = CampaignPlan.read(root / PLAN_NAME)
     rows: list[Result] = []
     for study in found:
         rows += from_evaluations([e.as_dict() for e in study.models.values()], study.arm)

@@ -191,13 +191,19 @@ def run_study(
 def _write_views(study: Study, folder: Path) -> None:
     """Finish a study that has its results: recommendations, exports, tables and the report."""
     study.finish()
-    write_parquet(study.events, folder / "trials.parquet")
-    if any(study.optimizer(s).has_recommendation for s in study.request.searches):
+    if study.has_recommendation:
         export_best(study, folder / "best")
-        (folder / "report").mkdir(exist_ok=True)
+    write_pages(study, folder)
+    publish(folder)
+
+
+def write_pages(study: Study, folder: Path) -> None:
+    """Write what people look at of a study: its table of runs, picture of weights and report."""
+    write_parquet(study.events, folder / "trials.parquet")
+    (folder / "report").mkdir(exist_ok=True)
+    if study.has_recommendation:
         draw_weights(study.events, folder / "report" / "weights.png")
     write_report(study, folder / "report")
-    publish(folder)
 
 
 def show_result(console: Console, folder: Path) -> int:

@@ -30,12 +30,11 @@ from prior_search.commands.places import (
     interrupted,
     prepare_data,
 )
-from prior_search.commands.search import step_seconds
+from prior_search.commands.search import step_seconds, write_pages
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError, WorkerLostError
 from prior_search.event_log import PLAN_NAME, holds_campaign
 from prior_search.mlflow_log import MirrorThread
-from prior_search.report import draw_weights, write_parquet, write_report
 from prior_search.report.comparison import compare, write_comparison
 from prior_search.request import StudyRequest
 from prior_search.shipped import shipped_folder
@@ -85,7 +84,7 @@ def report_campaign(console: Console, root: Path, out: Path) -> int:
     """Write the comparison of a campaign, also while it runs; 0."""
     plan = CampaignPlan.read(root / PLAN_NAME)
     data = {task: path for task, (path, _) in _prepare(console, plan).items()}
-    page = write_comparison(comparison_input(root, data), out)
+    page = write_comparison(compare(comparison_input(root, outcomes(root), data)), out)
     console.print(str(page), highlight=False, soft_wrap=True, markup=False)
     return 0
 
@@ -154,15 +153,11 @@ def _show(console: Console, root: Path, data: Mapping[Task, str]) -> int:
         write_evaluations(outcome)
         opened = Study(outcome.folder, read_only=True)
         try:
-            write_parquet(opened.events, outcome.folder / "trials.parquet")
-            (outcome.folder / "report").mkdir(exist_ok=True)
-            draw_weights(opened.events, outcome.folder / "report" / "weights.png")
-            write_report(opened, outcome.folder / "report")
+            write_pages(opened, outcome.folder)
         finally:
             opened.close()
-    given = comparison_input(root, data)
-    page = write_comparison(given, root / "report")
-    view = compare(given)
+    view = compare(comparison_input(root, found, data))
+    page = write_comparison(view, root / "report")
     table = Table(title="claims of the paper", title_justify="left")
     for column in ("no.", "claim", "verdict"):
         table.add_column(column, overflow="fold")

@@ -74,9 +74,9 @@ def compare(given: ComparisonInput) -> ComparisonView:
     )
 
 
-def write_comparison(given: ComparisonInput, folder: Path) -> Path:
+def write_comparison(view: ComparisonView, folder: Path) -> Path:
     """Write the page, and its tables and figures as files beside it; returns the page."""
-    view = compare(given)
+    given = view.given
     tables: dict[str, Sequence[Mapping[str, object]]] = {
         "results": [dataclasses.asdict(row) for row in given.results.rows],
         "claims": [

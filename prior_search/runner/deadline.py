@@ -11,14 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from prior_search.trial import TrialResult, TrialSpec
+from prior_search.trial import AttemptKey, TrialResult, TrialSpec
 
 PACE_FACTOR = 10.0  # of the slowest trial seen
 GRACE_SECONDS = 600.0  # for starting up, validation, and a machine that is busy
 UNKNOWN_SECONDS = 6 * 3600.0  # while no trial has reported anything
-
-
-AttemptKey = tuple[str, str, int, int, int]
 
 
 @dataclass(slots=True)
@@ -45,11 +42,11 @@ class Deadlines:
 
     def begin(self, spec: TrialSpec, now: float) -> None:
         """An attempt has started."""
-        self._running[_key(spec)] = _Clock(spec, now, now)
+        self._running[spec.attempt_key] = _Clock(spec, now, now)
 
     def progress(self, spec: TrialSpec, step: int, now: float) -> None:
         """A running attempt has come to a step; this says how long trials take."""
-        clock = self._running.get(_key(spec))
+        clock = self._running.get(spec.attempt_key)
         if clock is None or step <= clock.step:
             return
         # a later attempt may have begun at a checkpoint: its first steps tell no pace, nor does
@@ -61,7 +58,7 @@ class Deadlines:
 
     def end(self, spec: TrialSpec) -> None:
         """An attempt has ended, however."""
-        self._running.pop(_key(spec), None)
+        self._running.pop(spec.attempt_key, None)
 
     def limit(self, horizon: int) -> float:
         """Seconds that an attempt of so many steps gets."""
@@ -80,11 +77,6 @@ class Deadlines:
         """Seconds until the next attempt is overdue; infinite if none runs."""
         ends = [c.began + self.limit(c.spec.horizon) - now for c in self._running.values()]
         return max(0.0, min(ends, default=math.inf))
-
-
-def _key(spec: TrialSpec) -> AttemptKey:
-    """Unique among the attempts of a driver, which may run several studies."""
-    return (spec.study, spec.search, *spec.key)
 
 
 def overdue_result(spec: TrialSpec, seconds: float) -> TrialResult:

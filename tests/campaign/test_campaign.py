@@ -200,7 +200,7 @@ def test_claims_are_judged_on_the_final_models(bench: Bench, change_plan: MakePl
     """ITD is half a nat better by construction, tuned and matched; one family says the reverse."""
     plan = change_plan("contrastive.final_seeds=6")
     bench.work(bench.open(plan))
-    view = compare(comparison_input(bench.root, {}))
+    view = compare(comparison_input(bench.root, outcomes(bench.root), {}))
     verdict = {claim.number: claim.verdict for claim in view.claims}
     assert verdict["2a"] == "does not hold"  # gaussian: published TD < ITD
     assert verdict["2c"] == "holds"  # ema_vq: published ITD < TD
@@ -243,7 +243,7 @@ def test_a_control_is_done_anew_with_the_searches_that_it_is_compared_with(
         for event in own.events
         if event["event"] == "search_finished"
     }
-    moves = comparison_input(bench.root, {}).moves
+    moves = comparison_input(bench.root, outcomes(bench.root), {}).moves
     assert {move.bottleneck for move in moves} == {"itd", "td"}
     assert all(move.tuned == recommended[move.bottleneck]["kl_weight"] for move in moves)
     assert control.request.matched
@@ -260,7 +260,7 @@ def test_a_control_that_is_not_asked_for_any_more_is_not_shown(
 
 def test_seeds_of_all_models_are_pairs(bench: Bench, change_plan: MakePlan) -> None:
     bench.work(bench.open(change_plan("contrastive.families=['gaussian']")))
-    results = comparison_input(bench.root, {}).results
+    results = comparison_input(bench.root, outcomes(bench.root), {}).results
     for arm in ("tuned", "matched"):
         first, second = (
             results.by_seed("gaussian", bottleneck, "nt_xent", 3, arm)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from prior_search.report.comparison import ComparisonInput, write_comparison
+from prior_search.report.comparison import ComparisonInput, compare, write_comparison
 from prior_search.report.pictures import picture_table
 from prior_search.report.results import Results
 
@@ -162,7 +162,7 @@ def test_a_comparison_fits_a_phone_and_its_pictures_pass_the_policy(
     )
     chromium.get_log("browser")
     show(chromium, PHONE, "dark")
-    chromium.get(write_comparison(given, tmp_path).as_uri())
+    chromium.get(write_comparison(compare(given), tmp_path).as_uri())
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= PHONE
     widths = "return Array.from(document.images, (image) => image.naturalWidth)"
     assert chromium.execute_script(widths) == [8, 8, 8]

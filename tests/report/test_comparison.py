@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from prior_search.report.comparison import ComparisonInput, write_comparison
+from prior_search.report.comparison import ComparisonInput, compare, write_comparison
 from prior_search.report.comparison_charts import WeightMove
 from prior_search.report.compute import EqualTuning
 from prior_search.report.pictures import picture_table
@@ -42,17 +42,23 @@ def results() -> Results:
 def test_a_comparison_is_written_as_page_tables_and_figures(tmp_path: Path, hostile: str) -> None:
     picture = np.zeros((1, 3, 4, 4))
     page = write_comparison(
-        ComparisonInput(
-            title=hostile,
-            results=results(),
-            tuning={hostile: EqualTuning(verdict="equal", reason="each the same")},
-            moves=[
-                WeightMove(
-                    family="gaussian", bottleneck="td", weight="kl_weight", tuned=0.1, matched=0.2
-                )
-            ],
-            pictures=picture_table(picture, {"td": np.ones((1, 3, 3, 4, 4))}, (1, 3, 7)),
-            facts={hostile: hostile},
+        compare(
+            ComparisonInput(
+                title=hostile,
+                results=results(),
+                tuning={hostile: EqualTuning(verdict="equal", reason="each the same")},
+                moves=[
+                    WeightMove(
+                        family="gaussian",
+                        bottleneck="td",
+                        weight="kl_weight",
+                        tuned=0.1,
+                        matched=0.2,
+                    )
+                ],
+                pictures=picture_table(picture, {"td": np.ones((1, 3, 3, 4, 4))}, (1, 3, 7)),
+                facts={hostile: hostile},
+            )
         ),
         tmp_path,
     )
@@ -71,7 +77,7 @@ def test_a_comparison_is_written_as_page_tables_and_figures(tmp_path: Path, host
 
 
 def test_an_empty_study_is_a_page_that_says_so(tmp_path: Path) -> None:
-    page = write_comparison(ComparisonInput(title="empty", results=Results([])), tmp_path)
+    page = write_comparison(compare(ComparisonInput(title="empty", results=Results([]))), tmp_path)
     assert "No final model has been evaluated yet." in page.read_text()
 
 
