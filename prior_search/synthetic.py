@@ -45,6 +45,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 DEFAULT_STEPS = 200
 NUM_POINTS = 4  # a trial reports this often, as a training does
 FILL_MEGABYTES = 4096  # a trial that fills the memory gives up there if nobody has stopped it
+HOLD_SECONDS = 30.0  # what watches the memory may be slow to look at it on a busy machine
 OPTIMUM = {"prior": -2.0, "td": -3.0, "itd": -1.5}  # log10 of every weight at its best
 
 
@@ -174,6 +175,7 @@ def _meet(fault: Fault, spec: TrialSpec, step: int) -> None:
             for _ in range(FILL_MEGABYTES // 64):
                 held.append(np.ones(64 << 17))  # 64 MB, touched
                 time.sleep(0.02)
+            time.sleep(HOLD_SECONDS)
             raise MemoryError(f"{spec.label}: filled {FILL_MEGABYTES} MB and nobody minded")
 
 

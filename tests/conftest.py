@@ -28,6 +28,8 @@ from prior_search.data import write_tracks
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
 
+pytest_plugins = ["tests.recovery_times"]
+
 # a background job of a shell ignores Ctrl-C, and so would every process that a test starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ def test_a_suggestion_is_in_the_log_before_it_is_handed_out(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("cut", [3, 9, 17, 26, 34, 45, 52])
 def test_a_study_killed_at_any_event_makes_the_same_suggestions_once_resumed(
-    tmp_path: Path, cut: int
+    tmp_path: Path, cut: int, recovered: Any
 ) -> None:
     whole = make_study(tmp_path / "whole")
     finish(whole, in_flight=1)
@@ -144,8 +145,10 @@ def test_a_study_killed_at_any_event_makes_the_same_suggestions_once_resumed(
     Study.create(folder, make_request(), FACTS)
     lines = (tmp_path / "whole" / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:cut]) + lines[cut][:7])
+    started = time.monotonic()
     resumed = open_study(folder)
     resumed.begin(FACTS)
+    recovered(f"event log cut in its line {cut + 1}, read again", time.monotonic() - started)
     finish(resumed, in_flight=1)
     assert suggestions(resumed) == suggestions(whole)
     completed = [e for e in resumed.events if e["event"] == "trial_ended"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 FEW = 40
-MANY = int(os.environ.get("FUZZ_CASES", "2000"))  # of a kind of file, under the marker faults
+MANY = int(os.environ.get("FUZZ_CASES", "1000"))  # of a kind of file, under the marker faults
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Files that a user can write, damaged in every way: refused with a message, or taken whole.
 
 Never another exception than ``RequestError``, so never a traceback; the message names the file. By
-default a few hundred cases, under the marker ``faults`` FUZZ_CASES of every kind, 2,000 if unset.
+default a few hundred cases, under the marker ``faults`` FUZZ_CASES of every kind, 1,000 if unset.
 """
 
 from __future__ import annotations

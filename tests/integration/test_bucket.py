@@ -16,6 +16,7 @@ import pytest
 from prior_search.storage.file_store import FileStore
 from prior_search.storage.segments import read_log
 from prior_search.storage.working_copy import bring
+from tests.recovery_times import until_next
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -61,9 +62,11 @@ def test_a_search_whose_machine_is_gone_goes_on_elsewhere_from_its_checkpoints(
     check_record: Any,
     make_study: Any,
     rehearsal: Any,
+    recovered: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = rehearsal(step_seconds=0.1)
+    # its machine goes away while it is there, with a checkpoint behind it
+    data = rehearsal({"trial": 1, "kind": "hang", "attempts": 1})
     request = make_study(tmp_path / "request", data) / "study.toml"
     (tmp_path / "driver.py").write_text(DRIVER)
     command = [sys.executable, str(tmp_path / "driver.py"), bucket("st"), str(request), str(data)]
@@ -82,10 +85,12 @@ def test_a_search_whose_machine_is_gone_goes_on_elsewhere_from_its_checkpoints(
     assert "another driver runs the study" in refused.stderr
     (lease,) = (entry.name for entry in store.entries("lease"))
     store.remove(lease)  # as if it had lapsed
+    again = time.time()
     done = subprocess.run(command, env=where, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert read_log(store).startswith(before)
     events = check_record(bring(bucket("st/study")))
+    recovered("machine of the driver gone, its lease lapsed", until_next(events, again))
     results = [e["result"] for e in events if e["event"] == "trial_ended"]
     assert [r["status"] for r in results] == ["completed"] * 7
     assert results[1]["metrics"]["own_steps"] < results[1]["steps"]  # from the bucket

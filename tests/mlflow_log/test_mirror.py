@@ -168,7 +168,7 @@ def test_a_dead_store_never_holds_up_the_driver(tmp_path: Path, study_events: li
 
 @pytest.mark.faults
 def test_a_server_that_comes_late_and_dies_in_between_has_everything_once_in_the_end(
-    tmp_path: Path, study_events: list[Event], make_server: Any
+    tmp_path: Path, study_events: list[Event], make_server: Any, recovered: Any
 ) -> None:
     server = make_server(tmp_path)
     thread = MirrorThread(tmp_path, server.uri, retry_seconds=0.2)
@@ -179,9 +179,12 @@ def test_a_server_that_comes_late_and_dies_in_between_has_everything_once_in_the
     server.kill()
     thread.put_all(study_events[9:])
     assert not thread.close(timeout=0.1)  # a search would end here, at no cost
+    thread._thread.join()  # and take what it was doing with it
+    started = time.monotonic()
     server.start()
     mirror = MlflowMirror(tmp_path, server.uri)
     mirror.apply(study_events)  # as `prior-search ui` does, or the next driver
+    recovered("MLflow back, its start included, and all events there", time.monotonic() - started)
     found = MlflowClient(mirror.tracking_uri).search_runs(["1"])
     keys = sorted(run.data.tags["prior_search.key"] for run in found)
     assert keys == ["run/0/0", "run/0/1", "run/1/0", "run/2/0", "search/td"]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,7 @@ def stop_without_a_word(log: EventLog) -> None:
 def test_a_driver_that_was_taken_over_stops_and_what_it_wrote_does_not_count(
     tmp_path: Path,
     bucket: Bucket,
+    recovered: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -139,7 +141,9 @@ def test_a_driver_that_was_taken_over_stops_and_what_it_wrote_does_not_count(
     suspended.append("study_created", {})
     suspended.append("trial_suggested", {"by": "suspended"})  # not heard of, so only on its disk
     monkeypatch.setattr(lease, "LEASE_SECONDS", -10.0)  # it counts as gone
+    started = time.monotonic()
     with EventLog(there / "events.jsonl") as log:
+        recovered("driver suspended, its lease lapsed, taken over", time.monotonic() - started)
         log.append("driver_started", {})
         assert suspended._replica is not None
         # between its look at the lease and its write it was suspended
@@ -215,6 +219,7 @@ def test_an_outage_is_waited_for_and_one_without_end_loses_nothing(
     bucket: Bucket,
     s3_server: str,
     gate: Gate,
+    recovered: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -223,8 +228,15 @@ def test_an_outage_is_waited_for_and_one_without_end_loses_nothing(
     log = EventLog(folder / "events.jsonl")
     log.append("study_created", {})
     gate.is_open = False
-    threading.Timer(1.0, setattr, (gate, "is_open", True)).start()
+    back: list[float] = []
+
+    def come_back() -> None:
+        back.append(time.monotonic())
+        gate.is_open = True
+
+    threading.Timer(1.0, come_back).start()
     log.append("trial_ended", {"result": {"trial": 0}})  # waits, then goes on
+    recovered("bucket away for a while", time.monotonic() - back[0])
     assert read_log(FileStore(bucket("st/s"))).count(b"\n") == 2
     gate.is_open = False
     monkeypatch.setattr(patience, "OUTAGE_SECONDS", 0.5)
@@ -234,8 +246,9 @@ def test_an_outage_is_waited_for_and_one_without_end_loses_nothing(
     assert "\n" not in str(told.value)
     log.close()
     assert kinds(folder / "events.jsonl") == ["study_created", "trial_ended", "trial_ended"]
-    gate.is_open = True
+    gate.is_open, started = True, time.monotonic()
     with EventLog(folder / "events.jsonl") as log:  # the same command on the same machine
+        recovered("bucket away for good, back for the next run", time.monotonic() - started)
         assert read_log(FileStore(bucket("st/s"))).count(b"\n") == 3
     assert len(log.events) == 3
 
