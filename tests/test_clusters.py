@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from prior_search import cli
+from prior_search.errors import RequestError
 
 ROOT = Path(__file__).parent.parent
 CLUSTERS = [ROOT / "clusters" / name for name in ("gpu.yaml", "local.yaml", "onprem.yaml")]
@@ -153,3 +154,17 @@ def test_search_py_runs_from_anywhere_as_ray_submit_does_it(tmp_path: Path) -> N
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "gaussian-contrastive-tiny" in done.stdout
+
+
+def test_a_cluster_that_does_not_answer_may_want_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from prior_search.runner import ray_cluster
+
+    def refuse(**_: Any) -> None:
+        raise ConnectionError("Failed to connect")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(RequestError, match=r"127\.0\.0\.1:1 .*RAY_AUTH_MODE=token\): Failed to"):
+        ray_cluster.connect()

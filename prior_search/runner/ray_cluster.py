@@ -56,7 +56,9 @@ def connect() -> None:
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise RequestError(f"no Ray cluster answers at {address}: {error}") from error
+        # `ray start` asks for the token in the home if there is one; joining does not send it
+        hint = "if it wants a token, set RAY_AUTH_MODE=token"
+        raise RequestError(f"no Ray cluster answers at {address} ({hint}): {error}") from error
 
 
 def autoscales() -> bool:
