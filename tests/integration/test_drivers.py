@@ -62,6 +62,7 @@ def kill_and_resume(times: int, command: list[str], drivers: Nursery, log: Path)
     return starts
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("kind", "times"),
     [

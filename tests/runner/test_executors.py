@@ -135,7 +135,7 @@ def test_a_killed_worker_costs_an_attempt_and_the_rest_goes_on(
     kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
 ) -> None:
     source = list_source(
-        [make_spec(trial=0, horizon=200), *(make_spec(trial=k) for k in (1, 2, 3))]
+        [make_spec(trial=0, horizon=80), *(make_spec(trial=k) for k in (1, 2, 3))]
     )
     killed: list[int] = []
 
