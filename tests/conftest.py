@@ -21,9 +21,9 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 # no test joins a Ray of this machine, and nobody joins a test's
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ps-")  # short: sockets are in there
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # stay on loopback
-os.environ["RAY_worker_niceness"] = "0"  # 15 by default: starved beside other work
 # one for all of them: else those started before Ray makes one, in the home, let no later one in
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+os.environ |= {"RAY_worker_niceness": "0"}  # 15 by default: starved beside other work
 
 import numpy as np
 import pytest
