@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prior_search.search.feasibility import Feasibility
+from prior_search.search.one_thread import one_thread
 from prior_search.search.space import SearchSpace
 from prior_search.search.suggestion import Horizon, Observation, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
@@ -43,6 +44,7 @@ class History:
         self.past: list[PastRun] = []
         self._points: list[tuple[float, ...] | None] = []
         self._data_changed_at = 0  # suggestions made before tell nothing of the next fit
+        self._fitted: tuple[Surrogate, Feasibility] | None = None  # to what is known now
 
     def add(self, suggestion: Suggestion) -> None:
         """Append the next suggestion.
@@ -54,6 +56,7 @@ class History:
             raise ValueError(
                 f"expected suggestion {len(self.suggestions)}, got {suggestion.index}"
             )
+        self._fitted = None
         self.suggestions.append(suggestion)
         self._points.append(suggestion.point)
 
@@ -67,6 +70,7 @@ class History:
             raise ValueError(f"suggestion {observation.index} was never made")
         if observation.index in self.observations:
             raise ValueError(f"suggestion {observation.index} was told before")
+        self._fitted = None
         self.observations[observation.index] = observation
 
     def move_to(self, space: SearchSpace) -> None:
@@ -80,6 +84,7 @@ class History:
                 f"a space can change its ranges, not its parameters: {list(self.space.names)} "
                 f"to {list(space.names)}"
             )
+        self._fitted = None
         self.space = space
         self._points = [space.place(s.values) for s in self.suggestions]
         self._data_changed_at = len(self.suggestions)
@@ -94,6 +99,7 @@ class History:
             missing = [name for name in self.space.names if name not in run.values]
             if missing:
                 raise ValueError(f"a run of {run.study!r} lacks {', '.join(missing)}")
+        self._fitted = None
         self.past += runs
         self._data_changed_at = len(self.suggestions)
 
@@ -175,7 +181,7 @@ class History:
         return found + self._past()
 
     def fit(self) -> tuple[Surrogate, Feasibility]:
-        """The surrogate and the feasibility model of the evidence.
+        """The surrogate and the feasibility model of the evidence, fitted once until it changes.
 
         A fit starts from the hyperparameters that the last suggestion recorded, and takes them as
         they are if nothing was told since: a function of the record alone.
@@ -183,6 +189,12 @@ class History:
         Raises:
             SurrogateFitError: the fit failed.
         """
+        if self._fitted is None:
+            self._fitted = self._fit()
+        return self._fitted
+
+    @one_thread()  # whoever asks first: a report must not leave other digits for a suggestion
+    def _fit(self) -> tuple[Surrogate, Feasibility]:
         evidence = self.evidence()
         completed = [(p, f, v) for p, f, v in evidence if v is not None]
         last = next((s for s in reversed(self.suggestions) if s.hyperparameters), None)
