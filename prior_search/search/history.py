@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,7 @@ from typing import Literal
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.one_thread import one_thread
 from prior_search.search.space import SearchSpace
-from prior_search.search.suggestion import Horizon, Observation, Suggestion
+from prior_search.search.suggestion import Horizon, Observation, Stage, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
 
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
@@ -43,6 +44,8 @@ class History:
         self.observations: dict[int, Observation] = {}
         self.past: list[PastRun] = []
         self._points: list[tuple[float, ...] | None] = []
+        self._made: Counter[Stage] = Counter()
+        self._told: Counter[Stage] = Counter()
         self._data_changed_at = 0  # suggestions made before tell nothing of the next fit
         self._fitted: tuple[Surrogate, Feasibility] | None = None  # to what is known now
 
@@ -59,6 +62,7 @@ class History:
         self._fitted = None
         self.suggestions.append(suggestion)
         self._points.append(suggestion.point)
+        self._made[suggestion.stage] += 1
 
     def tell(self, observation: Observation) -> None:
         """Take an outcome.
@@ -72,6 +76,7 @@ class History:
             raise ValueError(f"suggestion {observation.index} was told before")
         self._fitted = None
         self.observations[observation.index] = observation
+        self._told[self.suggestions[observation.index].stage] += 1
 
     def move_to(self, space: SearchSpace) -> None:
         """Encode everything in another space of the same parameters.
@@ -104,6 +109,14 @@ class History:
         self._data_changed_at = len(self.suggestions)
 
     # --- what is known
+
+    def made(self, stage: Stage) -> int:
+        """How many suggestions a stage has."""
+        return self._made[stage]
+
+    def num_told(self, stage: Stage) -> int:
+        """How many of them have an outcome."""
+        return self._told[stage]
 
     def point(self, index: int) -> tuple[float, ...] | None:
         """Of a suggestion, in the present space; None if it has no place there."""

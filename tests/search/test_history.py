@@ -64,3 +64,8 @@ def test_a_fit_is_of_what_is_known_now(history: History, change: str) -> None:
     again = history._fit()  # anew
     grid = [[x / 10] for x in range(11)]
     assert after[0].predict(grid) == again[0].predict(grid)
+
+
+def test_stages_are_counted_as_suggestions_are_made_and_told(history: History) -> None:
+    assert (history.made("stage1"), history.made("stage2"), history.made("confirm")) == (4, 2, 0)
+    assert (history.num_told("stage1"), history.num_told("stage2")) == (4, 1)
