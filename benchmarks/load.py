@@ -3,7 +3,7 @@
     python benchmarks/load.py --trials 10000
 
 Writes the record of a finished study with so many trials, then measures in fresh states: resuming
-(``Study`` replays the log), the rows of ``status``, ``trials.parquet``, and memory. Then a
+(``Study`` replays the log), the rows of ``status``, ``trials.parquet``, the report, and memory. Then a
 driver's time for one stage-1 trial (suggestion, start, four points, result, all in the log), from
 which the share follows that 64 concurrent one-second trials would take of it, for one suggestion
 of the surrogate, and for sending ``--mirrored`` trials to MLflow. Times are processor seconds
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from prior_search.event_log import EventLog, read_events
-from prior_search.report import trial_rows, write_parquet
+from prior_search.report import trial_rows, write_parquet, write_report
 from prior_search.request import Budget, StudyRequest, WeightRange
 from prior_search.search import Suggestion
 from prior_search.study import Study
@@ -102,8 +102,9 @@ def measure_record(trials: int) -> None:
         studies: list[Study] = []
         timed("resuming", lambda: studies.append(Study(folder)))
         study = studies[0]
-        timed("rows of status and report", lambda: trial_rows(study.events))
+        timed("rows of status", lambda: trial_rows(study.events))
         timed("trials.parquet", lambda: write_parquet(study.events, folder / "trials.parquet"))
+        timed("the report, with its figures", lambda: write_report(study, folder / "report"))
         study.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{'memory at its peak, torch included':42s} {peak:8.0f} MB")

@@ -7,15 +7,12 @@ says how far the store has come.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 
 from prior_search.mlflow_log.portion import RUNNING, Birth, RunChange
-
-# per call; MLflow takes 1000 things, at most 100 params and 100 tags among them
-MAX_METRICS, MAX_OTHERS = 800, 100
 
 
 class Runs:
@@ -65,8 +62,12 @@ class Runs:
             self._create(key, change.birth, tags)
             tags = {}  # it was made with them
         run = self.ids[key]
-        for batch in _batches(change, tags):
-            self._client.log_batch(run, *batch)
+        self._client.log_batch(  # which splits what is too much for one call
+            run,
+            metrics=[Metric(*value) for value in change.metrics],
+            params=[Param(name, value) for name, value in change.params.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
+        )
         if change.birth is not None:
             self._client.log_inputs(run, [data])
         if change.status == RUNNING:
@@ -88,16 +89,3 @@ class Runs:
             self._experiment, start_time=int(birth.when * 1000), tags=every, run_name=birth.name
         )
         self.ids[key] = run.info.run_id
-
-
-def _batches(
-    change: RunChange, new_tags: Mapping[str, str]
-) -> Iterator[tuple[Sequence[Metric], Sequence[Param], Sequence[RunTag]]]:
-    """What goes into one call each; nothing if there is nothing."""
-    metrics = [Metric(*value) for value in change.metrics]
-    params = [Param(name, value) for name, value in change.params.items()]
-    tags = [RunTag(name, value) for name, value in new_tags.items()]
-    while metrics or params or tags:
-        yield metrics[:MAX_METRICS], params[:MAX_OTHERS], tags[:MAX_OTHERS]
-        metrics = metrics[MAX_METRICS:]
-        params, tags = params[MAX_OTHERS:], tags[MAX_OTHERS:]

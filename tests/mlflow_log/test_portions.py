@@ -117,23 +117,6 @@ def test_portions_of_any_size_come_to_the_same(
     assert found[0] == found[1] == found[2]
 
 
-def test_more_metrics_than_a_call_takes_go_in_several(
-    tmp_path: Path, store: str, study_events: list[Event]
-) -> None:
-    events = named(study_events[:3], "long")
-    point = {
-        "event": "metric_point",
-        "search": "td",
-        "key": [0, 0, 0],
-        "metrics": {"a": 1.0, "b": 2.0},
-    }
-    for step in range(900):
-        events.append(point | {"seq": len(events), "time": 2000.0, "step": step})
-    MlflowMirror(tmp_path, store).apply(events)
-    (_, _, _, values, _) = content(store, "long")["run/0/0"]  # type: ignore[misc]
-    assert [step for name, step, *_ in values if name == "a"] == list(range(900))
-
-
 def test_what_comes_soon_after_goes_in_the_same_calls(
     tmp_path: Path, store: str, study_events: list[Event], client: type[ClientThatFails]
 ) -> None:
