@@ -3,11 +3,12 @@
     python benchmarks/load.py --trials 10000
 
 Writes the record of a finished study with so many trials, then measures in fresh states: resuming
-(``Study`` replays the log), the rows of ``status``, ``trials.parquet``, and memory. Then a
-driver's time for one stage-1 trial (suggestion, start, four points, result, all in the log), from
-which the share follows that 64 concurrent one-second trials would take of it, for one suggestion
-of the surrogate, and for sending ``--mirrored`` trials to MLflow. Times are processor seconds
-where that is said: other processes of the machine do not count.
+(``Study`` replays the log), the rows of ``status``, ``trials.parquet``, the report, and memory.
+Then a driver's time for one stage-1 trial (suggestion, start, four points, result, all in the
+log), from which the share follows that 64 concurrent one-second trials would take of it, for one
+suggestion of the surrogate, and for sending ``--mirrored`` trials to MLflow. With ``--executor``,
+a search with real workers instead. Times are processor seconds where that is said: other
+processes of the machine do not count.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from prior_search.event_log import EventLog, read_events
-from prior_search.report import trial_rows, write_parquet
+from prior_search.event_log import Event, EventLog, read_events
+from prior_search.report import trial_rows, write_parquet, write_report
 from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.search import Suggestion
 from prior_search.study import Study
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
@@ -102,8 +105,9 @@ def measure_record(trials: int) -> None:
         studies: list[Study] = []
         timed("resuming", lambda: studies.append(Study(folder)))
         study = studies[0]
-        timed("rows of status and report", lambda: trial_rows(study.events))
+        timed("rows of status", lambda: trial_rows(study.events))
         timed("trials.parquet", lambda: write_parquet(study.events, folder / "trials.parquet"))
+        timed("the report, with its figures", lambda: write_report(study, folder / "report"))
         study.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{'memory at its peak, torch included':42s} {peak:8.0f} MB")
@@ -153,11 +157,57 @@ def measure_driver(trials: int = 512) -> None:
         study.close()
 
 
+def measure_search(executor: str, at_a_time: int = 4, trials: int = 40) -> None:
+    """The driver's processor time, threads included, for one-second trials in real workers.
+
+    A machine of two cores cannot hold 64 workers; the driver's work is by trial, so that its share
+    for 64 at a time follows from fewer. Counted from the end of the first trials to that of stage
+    1: starting workers, and the surrogate, come on top.
+    """
+    ends: list[float] = []
+
+    def note(event: Event) -> None:
+        if event["event"] == "trial_ended":
+            ends.append(time.process_time())
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, rehearsal = Path(scratch) / "study", Path(scratch) / "rehearsal.toml"
+        rehearsal.write_text("step_seconds = 0.05\n")  # 20 steps at the short horizon
+        settings = WorkerSettings(
+            data=str(rehearsal), trials_folder=str(folder / "trials"), device="cpu"
+        )
+        Study.create(folder, make_request(trials - 1, 1), FACTS)
+        study = Study(folder, note)
+        study.begin(FACTS)
+        executor_of(executor, settings, at_a_time).run(study)
+        study.close()
+    processor = (ends[-2] - ends[at_a_time]) / (trials - 2 - at_a_time)
+    print(
+        f"a one-second trial on {executor} workers: {1000 * processor:.2f} ms of the driver, "
+        f"64 at a time: {6400 * processor:.1f} %"
+    )
+
+
+def executor_of(kind: str, settings: WorkerSettings, at_a_time: int) -> Any:
+    if kind == "local":
+        return LocalExecutor(settings, num_workers=at_a_time)
+    import ray
+
+    from prior_search.runner.tune import TuneExecutor
+
+    ray.init(num_cpus=at_a_time, include_dashboard=False, log_to_driver=False)
+    return TuneExecutor(settings, max_concurrent=at_a_time)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--mirrored", type=int, default=1_000, help="trials sent to MLflow")
+    parser.add_argument("--executor", choices=("local", "ray"), help="only a search on it")
     options = parser.parse_args()
+    if options.executor is not None:
+        measure_search(options.executor)
+        return
     measure_record(options.trials)
     measure_driver()
     measure_mirror(options.mirrored)

@@ -18,6 +18,8 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,26 @@ def read_events(path: Path) -> list[Event]:
         RecordError: a line in the middle is damaged, or sequence numbers have a gap.
     """
     return list(_parse(path.read_bytes(), path))
+
+
+@contextmanager
+def at_rest(path: Path) -> Iterator[list[Event]]:
+    """The events of a log, which no process of this machine writes to meanwhile.
+
+    Raises:
+        RequestError: one does.
+        RecordError: as of ``read_events``.
+    """
+    with path.open("rb") as file:
+        _lock(file, path)
+        yield read_events(path)
+
+
+def _lock(file: FileIO | BufferedReader, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RequestError(f"another process is running the study in {path.parent}") from error
 
 
 def holds_study(folder: Path) -> bool:
@@ -108,11 +130,7 @@ class EventLog:
             self.events: list[Event] = list(_parse(self._file.read(), path))
             return
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise RequestError(f"another process is running the study in {path.parent}") from error
-        try:
+            _lock(self._file, path)
             self._replica = _replica(path)
         except BaseException:
             self._file.close()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prior_search.commands.places import find_campaign, study_folder
 from prior_search.errors import RequestError
-from prior_search.event_log import EventLog
+from prior_search.event_log import Event, EventLog, at_rest
 from prior_search.mlflow_log import MlflowMirror, ui_command
 from prior_search.redaction import redact
 
@@ -37,12 +39,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _send(path: Path, tracking_uri: str | None) -> str:
-    """Send what the store misses of a log, unless its driver runs and does; returns its page."""
+    """Send what the store misses of a log, unless its driver runs and does; returns its page.
+
+    A driver that starts now would send the same, so it has to wait. One on another machine works
+    on a bucket and sends to a store of its own, unless both were given one: only then the lease
+    is needed, which can be had only by who may write to the bucket.
+    """
     mirror = MlflowMirror(path.parent, tracking_uri)
     try:
-        with EventLog(path) as log:  # a driver that starts now would send the same
-            mirror.apply(log.events)
+        with at_rest(path) if tracking_uri is None else _leased(path) as events:
+            mirror.apply(events)
             mirror.log_artifacts()
     except RequestError as error:
         print(f"{error}; it sends what happens")
     return mirror.page
+
+
+@contextmanager
+def _leased(path: Path) -> Iterator[list[Event]]:
+    with EventLog(path) as log:
+        yield log.events

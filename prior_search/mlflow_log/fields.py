@@ -1,4 +1,4 @@
-"""What a run carries: tags to filter by, params that were chosen, metrics that were measured.
+"""What a run is known by and carries: tags to filter by, chosen params, measured metrics.
 
 Tags that people filter by have plain names, so that ``tags.role = 'anchor'`` can be typed into
 MLflow's search box; ``prior_search.`` marks those that the mirror itself needs. MLflow's params
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prior_search.event_log import Event
@@ -19,6 +19,17 @@ STUDY_TAGS = ("family", "task", "preset")
 TRIAL_TAGS = ("search", "stage", "role", "bottleneck", *STUDY_TAGS)
 ERROR_LENGTH = 5000  # a limit of MLflow
 PREDICTED = ("predicted_mean", "predicted_sd", "acquisition")
+
+
+def search_key(search: str) -> str:
+    """The key of the run of a search."""
+    return f"search/{search}"
+
+
+def run_key(key: Iterable[int]) -> str:
+    """The key of the run of a trial and replicate, whatever the attempt."""
+    trial, replicate, *_ = key
+    return f"run/{trial}/{replicate}"
 
 
 def log_identity(created: Event) -> str:

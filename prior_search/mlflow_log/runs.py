@@ -1,30 +1,18 @@
-"""The MLflow runs of one event log: found again by their keys, written to in batches.
+"""The MLflow runs of one event log: found again by their keys, written to in few calls.
 
-A run has the tag ``prior_search.key`` (``search/td``, ``run/TRIAL/REPLICATE``) and the tag
-``prior_search.log``, which tells logs apart that share an experiment. The tag
-``prior_search.applied`` of the first run says how far the store has come.
+A run has the tag ``prior_search.key`` (as ``fields`` makes it) and the tag ``prior_search.log``,
+which tells logs apart that share an experiment. The tag ``prior_search.applied`` of the first run
+says how far the store has come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 
-MAX_METRICS = 1000  # per call, a limit of MLflow
-
-
-def search_key(search: str) -> str:
-    """The key of the run of a search."""
-    return f"search/{search}"
-
-
-def run_key(key: Iterable[int]) -> str:
-    """The key of the run of a trial and replicate, whatever the attempt."""
-    trial, replicate, *_ = key
-    return f"run/{trial}/{replicate}"
+from prior_search.mlflow_log.portion import RUNNING, Birth, RunChange
 
 
 class Runs:
@@ -57,58 +45,47 @@ class Runs:
             self.ids[tags["prior_search.key"]] = run.info.run_id
             self.applied = max(self.applied, int(tags.get("prior_search.applied", -1)))
 
-    def create(
-        self,
-        key: str,
-        name: str,
-        when: float,
-        tags: Mapping[str, str],
-        parent: str | None = None,
-    ) -> None:
-        """Make a run, unless the store has it; ``when`` in Unix seconds, ``parent`` by key."""
-        if key in self.ids:
-            return
-        every = {"prior_search.key": key, "prior_search.log": self._log, "study": self._study}
-        every |= tags
-        if parent is not None:
-            every["mlflow.parentRunId"] = self.ids[parent]
-        run = self._client.create_run(
-            self._experiment, start_time=int(when * 1000), tags=every, run_name=name
+    def apply(self, key: str, change: RunChange, data: DatasetInput) -> None:
+        """Make a run, unless the store has it, and send what is new of it.
+
+        The same again changes nothing: a metric with its value, step and time is there once, a
+        param or tag has the same value, and so is the status.
+
+        Args:
+            key: of the run.
+            change: what is new.
+            data: the data set, as the input of a run that begins.
+        """
+        tags: Mapping[str, str] = change.tags
+        is_new = change.birth is not None and key not in self.ids
+        if change.birth is not None and is_new:
+            self._create(key, change.birth, tags)
+            tags = {}  # it was made with them
+        run = self.ids[key]
+        self._client.log_batch(  # which splits what is too much for one call
+            run,
+            metrics=[Metric(*value) for value in change.metrics],
+            params=[Param(name, value) for name, value in change.params.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
         )
-        self.ids[key] = run.info.run_id
-
-    def log(
-        self,
-        key: str,
-        when: float,
-        *,
-        metrics: Mapping[str, float] | None = None,
-        step: int = 0,
-        params: Mapping[str, Any] | None = None,
-        tags: Mapping[str, Any] | None = None,
-    ) -> None:
-        """One batch; the same one again changes nothing."""
-        milliseconds = int(when * 1000)
-        sent = [Metric(n, v, milliseconds, step) for n, v in (metrics or {}).items()]
-        self._client.log_batch(
-            self.ids[key],
-            metrics=sent[:MAX_METRICS],
-            params=[Param(name, str(value)) for name, value in (params or {}).items()],
-            tags=[RunTag(name, str(value)) for name, value in (tags or {}).items()],
-        )
-
-    def log_input(self, key: str, data: DatasetInput) -> None:
-        """Note the data set of a run; the same one again changes nothing."""
-        self._client.log_inputs(self.ids[key], [data])
-
-    def end(self, key: str, status: str, when: float) -> None:
-        """Set how and when a run ended."""
-        self._client.set_terminated(self.ids[key], status, int(when * 1000))
-
-    def resume(self, key: str) -> None:
-        """Let a run that has ended go on."""
-        self._client.update_run(self.ids[key], status="RUNNING")
+        if change.birth is not None:
+            self._client.log_inputs(run, [data])
+        if change.status == RUNNING:
+            if not is_new:
+                self._client.update_run(run, status=RUNNING)
+        elif change.status is not None:
+            self._client.set_terminated(run, change.status, int(change.ended * 1000))
 
     def mark(self, key: str, seq: int) -> None:
         """Note in the store how far it has come."""
         self._client.set_tag(self.ids[key], "prior_search.applied", str(seq))
+
+    def _create(self, key: str, birth: Birth, tags: Mapping[str, str]) -> None:
+        every = {"prior_search.key": key, "prior_search.log": self._log, "study": self._study}
+        every |= tags
+        if birth.parent is not None:
+            every["mlflow.parentRunId"] = self.ids[birth.parent]
+        run = self._client.create_run(
+            self._experiment, start_time=int(birth.when * 1000), tags=every, run_name=birth.name
+        )
+        self.ids[key] = run.info.run_id

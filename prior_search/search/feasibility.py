@@ -15,6 +15,7 @@ PRIOR_LOGIT = 2.0  # a run far from all others ends well in 88 of 100 cases
 PRIOR_SD = 3.0
 MAX_STEPS = 30
 TOLERANCE = 1e-8  # of the logits at the runs
+MAX_RUNS = 1000  # that are learned from; the posterior takes their square in memory
 
 
 class Feasibility:
@@ -22,6 +23,8 @@ class Feasibility:
 
     The posterior is Laplace's approximation (Rasmussen and Williams, 2006, algorithms 3.1 and
     3.2), with constants instead of fitted hyperparameters: outcomes of one bit cannot fit them.
+
+    Of more than ``MAX_RUNS`` runs, as many are taken evenly from either outcome.
 
     Args:
         points: where runs ended, [n, d].
@@ -33,7 +36,8 @@ class Feasibility:
         self._is_certain = bool(succeeded.all())
         if self._is_certain:
             return
-        self._points = np.asarray(points, dtype=float)
+        chosen = _evenly(succeeded)
+        succeeded, self._points = succeeded[chosen], np.asarray(points, dtype=float)[chosen]
         self._length = LENGTH * math.sqrt(self._points.shape[1] / 2.0)
         kernel = self._kernel(self._points)
         logit = np.full(len(succeeded), PRIOR_LOGIT)
@@ -68,3 +72,11 @@ class Feasibility:
         scaled = squared_distances(points / self._length, self._points / self._length)
         covariance: np.ndarray = PRIOR_SD**2 * matern(scaled).value
         return covariance
+
+
+def _evenly(succeeded: np.ndarray) -> np.ndarray:
+    """Which runs are learned from; their share of divergences is that of all."""
+    if len(succeeded) <= MAX_RUNS:
+        return np.arange(len(succeeded))
+    order = np.argsort(succeeded, kind="stable")
+    return np.sort(order[np.linspace(0, len(order) - 1, MAX_RUNS).round().astype(int)])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from prior_search.search.feasibility import Feasibility
+from prior_search.search.one_thread import one_thread
 from prior_search.search.space import SearchSpace
-from prior_search.search.suggestion import Horizon, Observation, Suggestion
+from prior_search.search.suggestion import Horizon, Observation, Stage, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
 
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
@@ -42,7 +44,10 @@ class History:
         self.observations: dict[int, Observation] = {}
         self.past: list[PastRun] = []
         self._points: list[tuple[float, ...] | None] = []
+        self._made: Counter[Stage] = Counter()
+        self._told: Counter[Stage] = Counter()
         self._data_changed_at = 0  # suggestions made before tell nothing of the next fit
+        self._fitted: tuple[Surrogate, Feasibility] | None = None  # to what is known now
 
     def add(self, suggestion: Suggestion) -> None:
         """Append the next suggestion.
@@ -54,8 +59,10 @@ class History:
             raise ValueError(
                 f"expected suggestion {len(self.suggestions)}, got {suggestion.index}"
             )
+        self._fitted = None
         self.suggestions.append(suggestion)
         self._points.append(suggestion.point)
+        self._made[suggestion.stage] += 1
 
     def tell(self, observation: Observation) -> None:
         """Take an outcome.
@@ -67,7 +74,9 @@ class History:
             raise ValueError(f"suggestion {observation.index} was never made")
         if observation.index in self.observations:
             raise ValueError(f"suggestion {observation.index} was told before")
+        self._fitted = None
         self.observations[observation.index] = observation
+        self._told[self.suggestions[observation.index].stage] += 1
 
     def move_to(self, space: SearchSpace) -> None:
         """Encode everything in another space of the same parameters.
@@ -80,6 +89,7 @@ class History:
                 f"a space can change its ranges, not its parameters: {list(self.space.names)} "
                 f"to {list(space.names)}"
             )
+        self._fitted = None
         self.space = space
         self._points = [space.place(s.values) for s in self.suggestions]
         self._data_changed_at = len(self.suggestions)
@@ -94,10 +104,19 @@ class History:
             missing = [name for name in self.space.names if name not in run.values]
             if missing:
                 raise ValueError(f"a run of {run.study!r} lacks {', '.join(missing)}")
+        self._fitted = None
         self.past += runs
         self._data_changed_at = len(self.suggestions)
 
     # --- what is known
+
+    def made(self, stage: Stage) -> int:
+        """How many suggestions a stage has."""
+        return self._made[stage]
+
+    def num_told(self, stage: Stage) -> int:
+        """How many of them have an outcome."""
+        return self._told[stage]
 
     def point(self, index: int) -> tuple[float, ...] | None:
         """Of a suggestion, in the present space; None if it has no place there."""
@@ -175,7 +194,7 @@ class History:
         return found + self._past()
 
     def fit(self) -> tuple[Surrogate, Feasibility]:
-        """The surrogate and the feasibility model of the evidence.
+        """The surrogate and the feasibility model of the evidence, fitted once until it changes.
 
         A fit starts from the hyperparameters that the last suggestion recorded, and takes them as
         they are if nothing was told since: a function of the record alone.
@@ -183,6 +202,12 @@ class History:
         Raises:
             SurrogateFitError: the fit failed.
         """
+        if self._fitted is None:
+            self._fitted = self._fit()
+        return self._fitted
+
+    @one_thread()  # whoever asks first: a report must not leave other digits for a suggestion
+    def _fit(self) -> tuple[Surrogate, Feasibility]:
         evidence = self.evidence()
         completed = [(p, f, v) for p, f, v in evidence if v is not None]
         last = next((s for s in reversed(self.suggestions) if s.hyperparameters), None)

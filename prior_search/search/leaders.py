@@ -16,6 +16,7 @@ from prior_search.search.surrogate import Surrogate
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 NEAR_BOUND = 0.05  # of a range: a best weight so close to its end may have a better one beyond
 WIDENING = 1.5  # of the recommendation's deviation: the best-looking of many is a lucky one
+MAX_AT_ONCE = 500  # configurations that are predicted together, for the memory that it takes
 NUM_SAMPLES = 256  # of the joint posterior at the measured configurations
 
 
@@ -43,9 +44,9 @@ class Leaders:
         self.surrogate: Surrogate | None = None
         if len(history.told("completed")) >= MIN_OBSERVATIONS:
             self.surrogate, self.feasibility = history.fit()
-            predicted = self.surrogate.predict(self._points.tolist())
-            penalty = -np.log(self.feasibility.probability(self._points))
-            scores = self.surrogate.posterior.mean(self._points) + penalty
+            parts = np.array_split(self._points, math.ceil(len(self._points) / MAX_AT_ONCE))
+            predicted = [p for part in parts for p in self.surrogate.predict(part.tolist())]
+            scores = np.concatenate([self._score(part) for part in parts])
         else:
             predicted = self._plain()
             scores = np.asarray([mean for mean, _ in predicted])
@@ -120,6 +121,12 @@ class Leaders:
         )
 
     # --- inside
+
+    def _score(self, points: np.ndarray) -> np.ndarray:
+        """Posterior mean, penalized where runs diverge, [m, d] -> [m]."""
+        assert self.surrogate is not None  # scores are asked of one
+        penalty: np.ndarray = -np.log(self.feasibility.probability(points))
+        return self.surrogate.posterior.mean(points) + penalty
 
     def _is_held(self, trial: int) -> bool:
         point = self._history.point(trial)

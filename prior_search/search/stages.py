@@ -57,12 +57,12 @@ class Stages:
         Raises:
             SurrogateFitError: the Gaussian process could not be fitted.
         """
-        plan = self.plan
-        if self.made("stage1") < plan.stage1_trials:
-            return self._new("stage1", "sobol", self._sobol_point(self.made("stage1")))
-        if self.made("stage2") < plan.stage2_trials and not self._has_converged():
+        history, plan = self.history, self.plan
+        if history.made("stage1") < plan.stage1_trials:
+            return self._new("stage1", "sobol", self._sobol_point(history.made("stage1")))
+        if history.made("stage2") < plan.stage2_trials and not self._has_converged():
             return self._ask_stage2(pending)
-        if self.made("confirm") < plan.confirm_trials:
+        if history.made("confirm") < plan.confirm_trials:
             return self._ask_confirm()
         return None
 
@@ -71,15 +71,7 @@ class Stages:
         plain = self._new("stage2", "manual", self.history.space.encode(values))
         return dataclasses.replace(plain, values=dict(values))
 
-    def made(self, stage: Stage) -> int:
-        """Suggestions of a stage."""
-        return sum(s.stage == stage for s in self.history.suggestions)
-
     # --- inside
-
-    def _told(self, stage: Stage) -> int:
-        told = self.history.observations
-        return sum(s.stage == stage and s.index in told for s in self.history.suggestions)
 
     def _key(self) -> int:
         text = f"{self.seed}/suggestion/{len(self.history.suggestions)}"
@@ -107,10 +99,10 @@ class Stages:
 
     def _ask_stage2(self, pending: Sequence[tuple[float, ...]]) -> Suggestion | None:
         history, plan = self.history, self.plan
-        told = self._told("stage1")
+        told = history.num_told("stage1")
         if told < math.ceil(plan.stage1_trials / 2):
             return None
-        number = self.made("stage2")
+        number = history.made("stage2")
         if len(history.told("completed")) < MIN_OBSERVATIONS:
             if told < plan.stage1_trials:
                 return None
@@ -168,7 +160,7 @@ class Stages:
     def _ask_confirm(self) -> Suggestion | None:
         """The posterior's minimizer, measured; then seeds for leaders until one is separated."""
         history, plan = self.history, self.plan
-        told, made = self._told("stage2"), self.made("stage2")
+        told, made = history.num_told("stage2"), history.made("stage2")
         measured = history.measured_long()
         if told < made and (told < made - 1 or not measured):
             return None

@@ -15,7 +15,8 @@ from prior_search.search.targets import TargetScale, good_spread
 
 LONG, SHORT = 0, 1  # fidelities; higher ones are the horizons of other studies
 MAX_AVERAGED_ROWS = 60  # more leave little doubt about hyperparameters
-MAX_FIT_ROWS = 100  # hyperparameters are fitted to so many rows; the posterior takes all
+MAX_FIT_ROWS = 100  # hyperparameters are fitted to so many rows
+MAX_ROWS = 1000  # of the posterior, which takes their square in memory and their cube in time
 
 
 class Surrogate:
@@ -52,6 +53,7 @@ class Surrogate:
             target[s == fidelity] = scale.forward(y[s == fidelity])
         self.layout = Layout(dimension=x.shape[1], num_fidelities=max(2, int(s.max()) + 1))
         rows = averaged(x, s, target)
+        rows = rows.take(_chosen(rows, MAX_ROWS))
         earlier = None
         if previous is not None and len(previous) == self.layout.size:
             earlier = np.asarray(previous, dtype=float)
@@ -93,7 +95,7 @@ class Surrogate:
         wiggly[self.layout.latent] -= 1.0
         wiggly[self.layout.noise] -= 1.0
         starts = [middle, wiggly] if earlier is None else [earlier, middle, wiggly]
-        return fit(rows.take(_fit_rows(rows)), self.layout, starts)
+        return fit(rows.take(_chosen(rows, MAX_FIT_ROWS)), self.layout, starts)
 
 
 def averaged(x: np.ndarray, s: np.ndarray, target: np.ndarray) -> Rows:
@@ -122,11 +124,11 @@ def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:
     return scales
 
 
-def _fit_rows(rows: Rows) -> np.ndarray:
-    """At most ``MAX_FIT_ROWS``: the lowest half of them, and of the others evenly many."""
-    if len(rows.y) <= MAX_FIT_ROWS:
+def _chosen(rows: Rows, limit: int) -> np.ndarray:
+    """At most so many rows: half of them the lowest, and of the others evenly many."""
+    if len(rows.y) <= limit:
         return np.arange(len(rows.y))
     order = np.lexsort((rows.y, rows.s))  # long runs first, good ones before bad ones
-    low, rest = order[: MAX_FIT_ROWS // 2], order[MAX_FIT_ROWS // 2 :]
-    picked = np.linspace(0, len(rest) - 1, MAX_FIT_ROWS - len(low)).round().astype(int)
+    low, rest = order[: limit // 2], order[limit // 2 :]
+    picked = np.linspace(0, len(rest) - 1, limit - len(low)).round().astype(int)
     return np.sort(np.concatenate([low, rest[picked]]))

@@ -127,7 +127,7 @@ class TwoStageOptimizer:
                 f"values must be given for {', '.join(self.space.names)}, got {dict(values)}"
             )
         self.space.encode(values)  # refuses what is outside
-        if self._stages.made("stage2") + len(self._queue) >= self.plan.stage2_trials:
+        if self.history.made("stage2") + len(self._queue) >= self.plan.stage2_trials:
             raise ValueError(f"all {self.plan.stage2_trials} runs of stage 2 are taken")
         self._queue.append(dict(values))
         self._note("enqueue", dict(values))

@@ -21,7 +21,7 @@ from prior_search.search import (
     Suggestion,
     TwoStageOptimizer,
 )
-from prior_search.search.feasibility import PRIOR_LOGIT, PRIOR_SD, Feasibility
+from prior_search.search.feasibility import MAX_RUNS, PRIOR_LOGIT, PRIOR_SD, Feasibility
 from prior_search.search.surrogate import Surrogate
 from prior_search.search.targets import TargetScale, good_spread
 
@@ -346,3 +346,13 @@ def test_feasibility_forgets_with_distance_and_is_certain_without_a_failure() ->
     prior = expit(PRIOR_LOGIT / math.sqrt(1 + math.pi * PRIOR_SD**2 / 8))
     assert beyond == pytest.approx(prior)
     assert Feasibility([[0.5]], [False]).probability(np.array([[0.5]]))[0] == 1.0
+
+
+def test_very_many_runs_tell_of_divergence_what_all_would() -> None:
+    points = np.linspace(0.0, 1.0, 4 * MAX_RUNS)[:, None]
+    feasibility = Feasibility(points.tolist(), (points[:, 0] > 0.8).tolist())
+    assert len(feasibility._points) == MAX_RUNS
+    assert np.mean(feasibility._points > 0.8) == pytest.approx(0.2, abs=0.002)
+    good, bad = feasibility.probability(np.array([[0.7], [0.9]]))
+    assert good > 0.95
+    assert bad < 0.05

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prior_search.search.ensemble import Mixture, members
-from prior_search.search.surrogate import MAX_FIT_ROWS, Surrogate
+from prior_search.search.surrogate import MAX_FIT_ROWS, MAX_ROWS, Surrogate
 
 RNG = np.random.default_rng(2)
 POINTS = RNG.random((24, 2))
@@ -67,6 +67,17 @@ def test_many_runs_fit_hyperparameters_to_some_and_predict_from_all() -> None:
     mean, sd = surrogate.predict([[0.4, 0.4]])[0]
     assert mean == pytest.approx(0.0, abs=0.02)
     assert sd < 0.05
+
+
+def test_a_posterior_of_very_many_runs_takes_the_best_and_some_of_the_others() -> None:
+    points = RNG.random((2 * MAX_ROWS, 1))
+    values = 4.0 * ((points - 0.4) ** 2).sum(1)
+    surrogate = Surrogate(points.tolist(), [0] * len(points), values.tolist())
+    rows = surrogate.posterior.best.rows
+    assert len(rows.y) == MAX_ROWS
+    best = points[np.argsort(values)[: MAX_ROWS // 2]]
+    assert set(best.ravel().tolist()) <= set(rows.x.ravel().tolist())
+    assert surrogate.predict([[0.95]])[0][0] == pytest.approx(4.0 * 0.55**2, rel=0.02)
 
 
 def test_a_mixture_has_the_moments_of_its_members() -> None:

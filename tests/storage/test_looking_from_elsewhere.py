@@ -1,0 +1,88 @@
+"""``ui`` and ``control --from`` on a study in a bucket that another machine has searched."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from mlflow import MlflowClient
+
+from prior_search import cli
+from prior_search.event_log import EventLog, read_events
+from prior_search.storage.file_store import FileStore
+from prior_search.storage.working_copy import bring
+
+Bucket = Callable[[str], str]
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SMALL = [
+    "--stage1-trials", "2", "--stage2-trials", "1", "--set", "budget.anchors=0",
+    "--set", "budget.confirm_trials=0", "--executor", "local", "--max-concurrent-trials", "1",
+    "--device", "cpu", "--steps", "4", "--task", "synthetic",
+]  # fmt: skip
+
+
+@pytest.fixture
+def study(tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Address of a finished study of all bottlenecks; this machine has not seen it yet."""
+    rehearsal = tmp_path / "rehearsal.toml"
+    rehearsal.write_text(tomli_w.dumps({"step_seconds": 0.0}))
+    flags = ["--family", "gaussian", "--name", "s", "--data", str(rehearsal)]
+    arms = ["--bottleneck", "all"]
+    assert cli.main(["search", *flags, *arms, *SMALL, "--storage-path", bucket("st")]) == 0
+    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "elsewhere"))
+    return bucket("st/s")
+
+
+def test_the_ui_shows_a_study_of_a_bucket_and_writes_nothing_there(
+    study: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    driver = EventLog(bring(study) / "events.jsonl")
+    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(bring(study).parent / "third"))
+    before = FileStore(study).names()
+    commands: list[list[str]] = []
+
+    def serve(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", serve)
+    assert cli.main(["ui", study]) == 0  # also while a driver runs on another machine
+    assert FileStore(study).names() == before
+    driver.close()
+    store = commands[0][commands[0].index("--backend-store-uri") + 1]
+    assert store == f"sqlite:///{bring(study) / 'mlflow.db'}"
+    runs = MlflowClient(store).search_runs(["1"], "tags.level = 'trial'")
+    assert len(runs) == 9  # of three searches
+    assert "#/experiments/1" in capsys.readouterr().out
+
+
+def test_the_ui_leaves_a_shared_store_to_a_driver_on_another_machine(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    driver = EventLog(bring(study) / "events.jsonl")
+    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "third"))
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0)
+    )
+    shared = f"sqlite:///{tmp_path / 'shared.db'}"
+    assert cli.main(["ui", study, "--tracking-uri", shared]) == 0
+    driver.close()
+    assert "another driver runs the study" in capsys.readouterr().out
+    assert MlflowClient(shared).get_experiment_by_name("s") is None
+
+
+def test_a_control_takes_over_from_a_study_in_a_bucket(
+    study: str, bucket: Bucket, tmp_path: Path, capsys: Any
+) -> None:
+    flags = ["control", "--family", "gaussian", "--from", study, "--name", "c", *SMALL]
+    flags += ["--data", str(tmp_path / "rehearsal.toml"), "--storage-path", bucket("st")]
+    assert cli.main(flags) == 0
+    events = read_events(bring(bucket("st/c")) / "events.jsonl")
+    reused = [event for event in events if event.get("reused")]
+    assert len(reused) == 6  # all trainings: their searches had the same Sobol points
+    assert "best/itd.toml" in FileStore(bucket("st/c")).names()
