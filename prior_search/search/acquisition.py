@@ -79,7 +79,7 @@ class NoisyImprovement:
         posterior = self._posterior
         cross = posterior.cross(points)
         white = posterior.whitened(cross)
-        mean = cross @ posterior.alpha
+        mean = posterior.mean(points, cross)
         long = np.zeros(len(points), dtype=int)
         base = np.zeros(len(self._base), dtype=int)
         prior = posterior.covariance.between(self._base, base, points, long)
