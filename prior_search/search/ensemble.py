@@ -25,11 +25,9 @@ def members(rows: Rows, layout: Layout, theta: np.ndarray, count: int) -> list[n
     if count == 0:
         return [theta]
     evidence = Evidence(rows, layout)
-    curvature = np.empty((layout.size, layout.size))
-    for k in range(layout.size):
-        step = np.zeros(layout.size)
-        step[k] = STEP
-        curvature[k] = (evidence(theta + step)[1] - evidence(theta - step)[1]) / (2.0 * STEP)
+    slope = evidence(theta)[1]
+    steps = STEP * np.eye(layout.size)
+    curvature = np.stack([(evidence(theta + step)[1] - slope) / STEP for step in steps])
     mean, sd = prior_of(layout)
     # in units of the prior, the posterior is at least about as narrow
     scaled = 0.5 * (curvature + curvature.T) * np.outer(sd, sd)

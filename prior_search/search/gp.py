@@ -20,8 +20,8 @@ from prior_search.search.kernel import Covariance
 from prior_search.search.layout import Layout, prior_of
 
 FARTHEST = 5.0  # that theta may be from its prior mean, in standard deviations
-SCOUT_ITERATIONS = 6
-MAX_ITERATIONS = 40
+SCOUT_ITERATIONS = 5
+MAX_ITERATIONS = 30
 
 
 def fit(rows: Rows, layout: Layout, starts: Sequence[np.ndarray]) -> np.ndarray:
@@ -54,7 +54,7 @@ def _descend(
         jac=True,
         method="L-BFGS-B",
         bounds=list(zip(mean - FARTHEST * sd, mean + FARTHEST * sd, strict=True)),
-        options={"maxiter": steps, "ftol": 1e-6, "gtol": 1e-2},
+        options={"maxiter": steps, "ftol": 1e-5, "gtol": 1e-2},
     )
 
 

@@ -49,29 +49,25 @@ def matern(squared: np.ndarray) -> Matern:
 class Latent(NamedTuple):
     """k_g: a share of main effects, one Matern-5/2 per parameter, and one over all of them."""
 
-    joint: Matern
-    single: list[Matern]
+    joint: Matern  # [...]
+    single: Matern  # [d, ...]
 
     @classmethod
     def of(cls, scaled: np.ndarray) -> Latent:
         """Of squared scaled distances by parameter, [d, ...]."""
-        return cls(matern(scaled.sum(0)), [matern(gaps) for gaps in scaled] if ADDITIVE else [])
+        return cls(matern(scaled.sum(0)), matern(scaled))
 
     @property
     def value(self) -> np.ndarray:
         """Correlations; 1 at distance 0."""
-        total = (1.0 - ADDITIVE) * self.joint.value
-        for effect in self.single:
-            total = total + ADDITIVE / len(self.single) * effect.value
-        return total
+        effects: np.ndarray = self.single.value.mean(0)
+        return (1.0 - ADDITIVE) * self.joint.value + ADDITIVE * effects
 
     def by_log_length(self, weight: np.ndarray, scaled: np.ndarray) -> np.ndarray:
         """Sum over P pairs of weight [P] · dk/dlog length, for squared distances [d, P] -> [d]."""
-        gradient = (1.0 - ADDITIVE) * self.joint.by_log_length(weight, scaled)
-        for k, effect in enumerate(self.single):
-            share = ADDITIVE / len(self.single)
-            gradient[k] += share * effect.by_log_length(weight, scaled[k : k + 1])[0]
-        return gradient
+        share = ADDITIVE / len(scaled)
+        effects = (self.single.radial * scaled) @ weight
+        return (1.0 - ADDITIVE) * self.joint.by_log_length(weight, scaled) + share * effects
 
 
 class Covariance:

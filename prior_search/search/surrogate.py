@@ -16,7 +16,7 @@ from prior_search.search.targets import TargetScale, good_spread
 LONG, SHORT = 0, 1  # fidelities; higher ones are the horizons of other studies
 MAX_AVERAGED_ROWS = 60  # more leave little doubt about hyperparameters
 NUM_CENTERED = 3  # best runs, around whose mean the fit of a bowl starts
-MAX_FIT_ROWS = 100  # hyperparameters are fitted to so many rows; the posterior takes all
+MAX_FIT_ROWS = 100  # hyperparameters are fitted to so many rows, all are conditioned on
 
 
 class Surrogate:
@@ -56,17 +56,23 @@ class Surrogate:
         for fidelity, scale in self._scales.items():
             target[s == fidelity] = scale.forward(y[s == fidelity])
         rows = averaged(x, s, target)
-        count = NUM_MEMBERS if len(rows.y) <= MAX_AVERAGED_ROWS else 0
         pair = layouts(x.shape[1], max(2, int(s.max()) + 1))
         earlier = _split(previous, pair)
-        fitted, posteriors = [], []
-        for layout, start in zip(pair, earlier, strict=True):
-            theta = start if is_fitted and start is not None else _fit(rows, layout, start)
-            thetas = members(rows, layout, theta, count)
-            posteriors += [Posterior(rows, layout, t) for t in thetas]
-            fitted.append(theta)
-        self.theta = np.concatenate(fitted)
-        self.posterior = Mixture(posteriors)
+        thetas = [
+            start if start is not None and (is_fitted or _is_left_out(layout, rows))
+            else _fit(rows, layout, start)
+            for layout, start in zip(pair, earlier, strict=True)
+        ]  # fmt: skip
+        self.theta = np.concatenate(thetas)
+        count = NUM_MEMBERS if len(rows.y) <= MAX_AVERAGED_ROWS else 0
+        self.posterior = Mixture(
+            [
+                Posterior(rows, layout, member)
+                for layout, theta in zip(pair, thetas, strict=True)
+                if not _is_left_out(layout, rows)
+                for member in members(rows, layout, theta, count)
+            ]
+        )
 
     @property
     def noise_sd(self) -> float:
@@ -117,6 +123,11 @@ def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:
     return scales
 
 
+def _is_left_out(layout: Layout, rows: Rows) -> bool:
+    """With many rows the bowl adds nothing; its hyperparameters stay as they were."""
+    return layout.has_bowl and len(rows.y) > MAX_FIT_ROWS
+
+
 def _split(
     theta: Sequence[float] | None, pair: tuple[Layout, Layout]
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -139,7 +150,10 @@ def _fit(rows: Rows, layout: Layout, earlier: np.ndarray | None) -> np.ndarray:
         best = known[np.argsort(rows.y[known], kind="stable")[:NUM_CENTERED]]
         middle[layout.center] = rows.x[best].mean(0)
         wiggly[layout.center] = rows.x[best[0]]
-    starts = [middle, wiggly] if earlier is None else [earlier, middle, wiggly]
+    if earlier is None:
+        starts = [middle, wiggly]
+    else:
+        starts = [earlier] if len(rows.y) > MAX_AVERAGED_ROWS else [earlier, middle]
     return fit(rows.take(_fit_rows(rows)), layout, starts)
 
 
