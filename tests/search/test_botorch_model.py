@@ -95,7 +95,7 @@ def test_noisy_improvement_is_botorchs_given_leaders_and_pending_points() -> Non
     leaders, pending, points = (
         rng.random((4, 2)),
         rng.random((2, 2)),
-        0.25 + 0.3 * rng.random((6, 2)),
+        0.3 + 0.2 * rng.random((6, 2)),
     )
     ours = NoisyImprovement(posterior, leaders, pending, np.random.default_rng(0), 4096)(points)
     reference = qLogNoisyExpectedImprovement(
