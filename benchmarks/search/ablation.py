@@ -32,8 +32,8 @@ SHARES = ("stage1_share", "confirm_share", "num_anchors")
 Change = Mapping[str, Any]  # "module.CONSTANT" or an entry of the plan: its value
 VARIANTS: dict[str, Change] = {
     ENGINE: {},
-    "long length scales": {"evidence.LATENT": (0.0, 0.8)},
-    "much noise expected": {"evidence.NOISE": (-3.5, 1.5)},
+    "long length scales": {"layout.LATENT": (0.0, 0.8)},
+    "much noise expected": {"layout.NOISE": (-3.5, 1.5)},
     "no main effects": {"kernel.ADDITIVE": 0.0},
     "mostly main effects": {"kernel.ADDITIVE": 0.8},
     "one fit": {"surrogate.NUM_MEMBERS": 0},

@@ -85,10 +85,17 @@ FUNCTIONS: dict[str, tuple[Field, int]] = {
 }
 
 
-def standard_surface(name: str) -> Surface:
+def reporting_surface(name: str) -> Surface:
     """The surface ``reporting-<function>``."""
     function, dimension = FUNCTIONS[name.removeprefix("reporting-")]
     generator = np.random.default_rng([21, zlib.crc32(name.encode())])
+    return standard_surface(name, function, dimension, generator)
+
+
+def standard_surface(
+    name: str, function: Field, dimension: int, generator: np.random.Generator
+) -> Surface:
+    """A function of the unit cube as a surface; ``generator`` draws noise and short horizon."""
     lowest = minimum_over_cube(function, dimension)
     unit = float(np.median(function(cube(dimension)))) - lowest
 

@@ -9,7 +9,8 @@ short horizon, and regions where runs diverge. Everything is a function of the s
     s.sample((0.2, 0.5, 0.1), "short", rng)  # a run: its objective, or None if it diverged
     s.regret((0.2, 0.5, 0.1))                # of recommending that point; 0 is the best
 
-    names("tuning")     # seeds 0-999: for choosing constants and for ablations
+    names("tuning")     # seeds 0-999: for choosing constants and for ablations, as are
+                        # the functions of ``tuning_functions``
     names("reporting")  # seeds 1000-1999 and the standard functions: for results only
 
 Whoever tunes anything on a reporting surface makes every number in docs/search_benchmark.md void.
@@ -111,16 +112,20 @@ def surface(name: str) -> Surface:
     Raises:
         ValueError: no such name, or a seed outside its split.
     """
-    from benchmarks.search.standard_functions import standard_surface
+    from benchmarks.search.standard_functions import reporting_surface
+    from benchmarks.search.tuning_functions import tuning_names, tuning_surface
     from benchmarks.search.weight_surfaces import weight_surface
 
     if name.removeprefix("reporting-") in STANDARD:
-        return standard_surface(name)
+        return reporting_surface(name)
+    if name in tuning_names():
+        return tuning_surface(name)
     matched = re.fullmatch(r"(tuning|reporting)-weights([234])-(\d+)", name)
     if matched is None:
         raise ValueError(
             f"no surface {name!r}; expected tuning-weightsD-SEED, reporting-weightsD-SEED "
-            f"with D in {DIMENSIONS}, or reporting- with one of {', '.join(STANDARD)}"
+            f"with D in {DIMENSIONS}, reporting- with one of {', '.join(STANDARD)}, or one of "
+            f"{', '.join(tuning_names())}"
         )
     seeds = SEEDS["tuning" if matched[1] == "tuning" else "reporting"]
     if int(matched[3]) not in seeds:

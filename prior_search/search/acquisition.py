@@ -17,9 +17,10 @@ from prior_search.search.surrogate import Surrogate
 NUM_SAMPLES = 64  # of the joint posterior at the leaders and pending points, quasi-random
 MIN_SAMPLES = 16  # for each of several hyperparameters
 MAX_LEADERS = 16  # evaluated points that may hold the best value
-NUM_CANDIDATES = 512  # points of the first look at the cube
+NUM_CANDIDATES = 256  # points of the first look at the cube
 NUM_SURVIVORS = 8  # that are followed up
 ROUNDS = 5  # of looking closer around the survivors
+STEPS = 3  # per survivor, round and dimension
 SHRINKAGE = 0.4  # of the neighborhood from round to round
 LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -79,7 +80,7 @@ class NoisyImprovement:
         posterior = self._posterior
         cross = posterior.cross(points)
         white = posterior.whitened(cross)
-        mean = cross @ posterior.alpha
+        mean = posterior.mean(points, cross)
         long = np.zeros(len(points), dtype=int)
         base = np.zeros(len(self._base), dtype=int)
         prior = posterior.covariance.between(self._base, base, points, long)
@@ -158,7 +159,7 @@ class Cube:
         for _ in range(ROUNDS):
             kept = np.argsort(-values, kind="stable")[:NUM_SURVIVORS]
             points, values = points[kept], values[kept]
-            steps = self.rng.normal(size=(NUM_SURVIVORS, 6 * self._dimension, self._dimension))
+            steps = self.rng.normal(size=(NUM_SURVIVORS, STEPS * self._dimension, self._dimension))
             around = points[:, None, :] + width * steps[: len(points)]
             nearby = self._hold(np.clip(around, 0.0, 1.0).reshape(-1, self._dimension))
             points = np.concatenate([points, nearby])

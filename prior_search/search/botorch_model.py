@@ -13,9 +13,11 @@ from gpytorch.kernels import Kernel, MaternKernel
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from torch import Tensor
 
+from prior_search.search.bowl import TURN
 from prior_search.search.evidence import JITTER
+from prior_search.search.gp import Posterior
 from prior_search.search.kernel import ADDITIVE, OFFSET_SD, Covariance
-from prior_search.search.surrogate import Surrogate
+from prior_search.search.layout import Layout
 
 
 class _AutoregressiveKernel(Kernel):
@@ -51,19 +53,45 @@ class _AutoregressiveKernel(Kernel):
         return self._variance * (shared + own) + OFFSET_SD**2 * same
 
 
+class _BowlMean(gpytorch.means.Mean):
+    """rho_s height log(1 + q), as ``bowl`` has it; 0 without a bowl."""
+
+    def __init__(self, layout: Layout, theta: Tensor) -> None:
+        super().__init__()
+        self._has_bowl = layout.has_bowl
+        if not layout.has_bowl:
+            return
+        d = layout.dimension
+        self._rho = torch.cat([torch.ones(1).double(), theta[layout.rho]])
+        self._height, center, curvature, self._skew, shear = theta[layout.bowl].split(
+            [1, d, d, d, d * (d - 1) // 2]
+        )
+        self._center, self._curvature = center, curvature.exp()
+        self._mix = torch.eye(d).double()
+        self._mix[tuple(torch.triu_indices(d, d, 1))] = shear
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., n, d+1] -> [..., n]."""
+        if not self._has_bowl:
+            return torch.zeros(x.shape[:-1]).double()
+        v = torch.einsum("kj,...j->...k", self._mix, x[..., :-1] - self._center)
+        u = v * (self._skew * (v / TURN).tanh()).exp()
+        rho = self._rho[x[..., -1].round().long()]
+        return rho * self._height.exp() * torch.log1p((self._curvature * u**2).sum(-1))
+
+
 class HorizonGP(gpytorch.models.ExactGP, GPyTorchModel):
-    """The posterior over points and fidelities."""
+    """One of a surrogate's posteriors over points and fidelities."""
 
     _num_outputs = 1
 
-    def __init__(self, surrogate: Surrogate) -> None:
-        posterior = surrogate.posterior.best
+    def __init__(self, posterior: Posterior) -> None:
         rows, covariance = posterior.rows, posterior.covariance
         fidelity = torch.tensor(rows.s, dtype=torch.double)[:, None]
         inputs = torch.cat([torch.tensor(rows.x), fidelity], dim=1)
         noise = torch.tensor(covariance.noise[rows.s] / rows.runs + JITTER)
         super().__init__(inputs, torch.tensor(rows.y), FixedNoiseGaussianLikelihood(noise))
-        self.mean_module = gpytorch.means.ZeroMean()
+        self.mean_module = _BowlMean(posterior.layout, torch.tensor(posterior.theta))
         self.covar_module = _AutoregressiveKernel(covariance)
         self.double().eval()
 

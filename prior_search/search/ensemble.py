@@ -12,11 +12,11 @@ import numpy as np
 from scipy import special
 from scipy.stats import qmc
 
-from prior_search.search.evidence import Evidence, Rows, prior_of
+from prior_search.search.evidence import Evidence, Rows
 from prior_search.search.gp import FARTHEST, Posterior
-from prior_search.search.kernel import Layout
+from prior_search.search.layout import Layout, prior_of
 
-NUM_MEMBERS = 4  # besides the best fit
+NUM_MEMBERS = 2  # of each model, besides its best fit
 STEP = 1e-3  # of the finite differences that curvatures are estimated with
 
 
@@ -25,11 +25,9 @@ def members(rows: Rows, layout: Layout, theta: np.ndarray, count: int) -> list[n
     if count == 0:
         return [theta]
     evidence = Evidence(rows, layout)
-    curvature = np.empty((layout.size, layout.size))
-    for k in range(layout.size):
-        step = np.zeros(layout.size)
-        step[k] = STEP
-        curvature[k] = (evidence(theta + step)[1] - evidence(theta - step)[1]) / (2.0 * STEP)
+    slope = evidence(theta)[1]
+    steps = STEP * np.eye(layout.size)
+    curvature = np.stack([(evidence(theta + step)[1] - slope) / STEP for step in steps])
     mean, sd = prior_of(layout)
     # in units of the prior, the posterior is at least about as narrow
     scaled = 0.5 * (curvature + curvature.T) * np.outer(sd, sd)
@@ -43,14 +41,14 @@ def members(rows: Rows, layout: Layout, theta: np.ndarray, count: int) -> list[n
 
 
 class Mixture:
-    """Posteriors of equal weight, by their moments; the first is of the best fit."""
+    """Posteriors of equal weight, by their moments; the first is the best fit without a bowl."""
 
     def __init__(self, posteriors: Sequence[Posterior]) -> None:
         self.posteriors = tuple(posteriors)
 
     @property
     def best(self) -> Posterior:
-        """Of the best fit."""
+        """Of the best fit without a bowl."""
         return self.posteriors[0]
 
     def mean(self, points: np.ndarray) -> np.ndarray:

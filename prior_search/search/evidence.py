@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
 
-from prior_search.search.kernel import OFFSET_SD, Covariance, Latent, Layout, Matern, matern
+from prior_search.search.bowl import PriorMean
+from prior_search.search.kernel import OFFSET_SD, Covariance, Latent, Matern, matern
+from prior_search.search.layout import Layout, prior_of
 
 JITTER = 1e-8  # added to variances of the targets, which are of order 1
 FAILED = 1e10  # minus the log density where a covariance cannot be factored
-
-# normal priors of theta, mean and standard deviation; targets are of order 1
-LATENT = (-1.2, 0.4)  # log length scales, at d = 1
-DISCREPANCY = (0.4, 0.5)
-SCALE = (0.7, 0.7)
-RHO = (1.0, 0.3)
-SHARE = (math.log(0.8), 0.7)
-NOISE = (-4.5, 1.0)  # log variances
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +35,6 @@ class Rows:
     def take(self, chosen: np.ndarray) -> Rows:
         """Some of the rows."""
         return Rows(self.x[chosen], self.s[chosen], self.y[chosen], self.runs[chosen])
-
-
-def prior_of(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Normal prior of theta: means and standard deviations.
-
-    Length scales are log-normal and grow with the root of the dimension, after Hvarfner et al.
-    (2024); the constants are ours, chosen on the tuning surfaces (docs/search.md).
-    """
-    mean, sd = np.zeros(layout.size), np.ones(layout.size)
-    root = 0.5 * math.log(layout.dimension)
-    for place, (center, width) in (
-        (layout.latent, (LATENT[0] + root, LATENT[1])),
-        (layout.discrepancy, (DISCREPANCY[0] + root, DISCREPANCY[1])),
-        (layout.scale, SCALE),
-        (layout.rho, RHO),
-        (layout.share, SHARE),
-        (layout.noise, NOISE),
-    ):
-        mean[place], sd[place] = center, width
-    return mean, sd
 
 
 class _Terms(NamedTuple):
@@ -107,8 +80,10 @@ class Evidence:
             factor = linalg.cholesky(matrix, lower=True, check_finite=False)
         except linalg.LinAlgError:
             return FAILED, np.zeros_like(theta)  # a line search steps back from here
-        alpha = linalg.cho_solve((factor, True), rows.y, check_finite=False)
-        value = 0.5 * float(rows.y @ alpha) + float(np.log(np.diag(factor)).sum())
+        mean = PriorMean(self._layout, theta)
+        y = rows.y - mean.at(rows.x, rows.s)
+        alpha = linalg.cho_solve((factor, True), y, check_finite=False)
+        value = 0.5 * float(y @ alpha) + float(np.log(np.diag(factor)).sum())
         inverse = linalg.lapack.dpotri(factor, lower=1)[0]  # its lower triangle
         first, second = self._pair
         by_pair = inverse[self._pair] - alpha[first] * alpha[second]  # d value / d covariance
@@ -116,8 +91,9 @@ class Evidence:
         gradient = self._gradient(terms, by_pair, by_row)
         count = self._layout.num_fidelities
         gradient[self._layout.noise] = np.bincount(rows.s, by_row * noise, minlength=count)
-        mean, sd = self._prior
-        z = (theta - mean) / sd
+        gradient -= mean.gradient(rows.x, rows.s, alpha)
+        middle, sd = self._prior
+        z = (theta - middle) / sd
         return value + 0.5 * float(z @ z), gradient + z / sd
 
     def _terms(self, c: Covariance) -> _Terms:

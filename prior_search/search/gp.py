@@ -14,12 +14,14 @@ import numpy as np
 from scipy import linalg, optimize
 
 from prior_search.errors import SurrogateFitError
-from prior_search.search.evidence import FAILED, JITTER, Evidence, Rows, prior_of
-from prior_search.search.kernel import Covariance, Layout
+from prior_search.search.bowl import PriorMean
+from prior_search.search.evidence import FAILED, JITTER, Evidence, Rows
+from prior_search.search.kernel import Covariance
+from prior_search.search.layout import Layout, prior_of
 
 FARTHEST = 5.0  # that theta may be from its prior mean, in standard deviations
-SCOUT_ITERATIONS = 6
-MAX_ITERATIONS = 40
+SCOUT_ITERATIONS = 5
+MAX_ITERATIONS = 30
 
 
 def fit(rows: Rows, layout: Layout, starts: Sequence[np.ndarray]) -> np.ndarray:
@@ -52,7 +54,7 @@ def _descend(
         jac=True,
         method="L-BFGS-B",
         bounds=list(zip(mean - FARTHEST * sd, mean + FARTHEST * sd, strict=True)),
-        options={"maxiter": steps, "ftol": 1e-6, "gtol": 1e-2},
+        options={"maxiter": steps, "ftol": 1e-5, "gtol": 1e-2},
     )
 
 
@@ -71,12 +73,16 @@ class Posterior:
             raise SurrogateFitError(
                 f"the covariance of {len(rows.y)} observations is singular: {error}"
             ) from error
-        self.alpha = linalg.cho_solve((self.factor, True), rows.y, check_finite=False)
+        self.prior_mean = PriorMean(layout, theta)
+        y = rows.y - self.prior_mean.at(rows.x, rows.s)
+        self.alpha = linalg.cho_solve((self.factor, True), y, check_finite=False)
 
-    def mean(self, points: np.ndarray) -> np.ndarray:
-        """Of the long horizon at [m, d] -> [m]."""
-        product: np.ndarray = self.cross(points) @ self.alpha
-        return product
+    def mean(self, points: np.ndarray, cross: np.ndarray | None = None) -> np.ndarray:
+        """Of the long horizon at [m, d] -> [m]; ``cross``: of these points, if it is known."""
+        cross = self.cross(points) if cross is None else cross
+        long = np.zeros(len(points), dtype=int)
+        mean: np.ndarray = self.prior_mean.at(points, long) + cross @ self.alpha
+        return mean
 
     def cross(self, points: np.ndarray) -> np.ndarray:
         """Prior covariance of the long horizon at [m, d] with the rows, [m, n]."""
@@ -95,7 +101,7 @@ class Posterior:
         cross = self.cross(points)
         white = self.whitened(cross)
         variance = self.covariance.prior_variance - (white * white).sum(0)
-        return cross @ self.alpha, np.sqrt(np.maximum(variance, 1e-12))
+        return self.mean(points, cross), np.sqrt(np.maximum(variance, 1e-12))
 
     def joint(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance at the long horizon, [m, d] -> [m], [m, m]."""
@@ -103,4 +109,4 @@ class Posterior:
         white = self.whitened(cross)
         long = np.zeros(len(points), dtype=int)
         prior = self.covariance.between(points, long, points, long)
-        return cross @ self.alpha, prior - white.T @ white
+        return self.mean(points, cross), prior - white.T @ white

@@ -15,67 +15,15 @@ latent function, as it is the one that is asked for. Pooling horizons unmarked i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from prior_search.search.layout import Layout
+
 ADDITIVE = 0.5  # share of the variance of g that is a sum of main effects
 OFFSET_SD = 0.5  # of a fidelity's level, in units of the targets
 ROOT5 = math.sqrt(5.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """Where each hyperparameter is in the vector theta, and what is believed of it beforehand.
-
-    theta = [log length scales of g (d), the same of delta (d), log scale,
-             rho_s, log share_s for s = 1..., log noise variance_s for s = 0, 1, ...]
-    """
-
-    dimension: int
-    num_fidelities: int
-
-    @classmethod
-    def of_size(cls, dimension: int, size: int) -> Layout:
-        """The layout of a theta of this size."""
-        return cls(dimension=dimension, num_fidelities=(size - 2 * dimension + 1) // 3)
-
-    @property
-    def latent(self) -> slice:
-        """Log length scales of g."""
-        return slice(0, self.dimension)
-
-    @property
-    def discrepancy(self) -> slice:
-        """Log length scales of every delta."""
-        return slice(self.dimension, 2 * self.dimension)
-
-    @property
-    def scale(self) -> int:
-        """Log standard deviation of g."""
-        return 2 * self.dimension
-
-    @property
-    def rho(self) -> slice:
-        """Correlations with the long horizon, for s = 1..."""
-        start = self.scale + 1
-        return slice(start, start + self.num_fidelities - 1)
-
-    @property
-    def share(self) -> slice:
-        """Log standard deviations of delta_s in units of the scale, for s = 1..."""
-        return slice(self.rho.stop, self.rho.stop + self.num_fidelities - 1)
-
-    @property
-    def noise(self) -> slice:
-        """Log noise variances of one run, for s = 0, 1, ..."""
-        return slice(self.share.stop, self.share.stop + self.num_fidelities)
-
-    @property
-    def size(self) -> int:
-        """Number of hyperparameters."""
-        return self.noise.stop
 
 
 class Matern(NamedTuple):
@@ -101,29 +49,25 @@ def matern(squared: np.ndarray) -> Matern:
 class Latent(NamedTuple):
     """k_g: a share of main effects, one Matern-5/2 per parameter, and one over all of them."""
 
-    joint: Matern
-    single: list[Matern]
+    joint: Matern  # [...]
+    single: Matern  # [d, ...]
 
     @classmethod
     def of(cls, scaled: np.ndarray) -> Latent:
         """Of squared scaled distances by parameter, [d, ...]."""
-        return cls(matern(scaled.sum(0)), [matern(gaps) for gaps in scaled] if ADDITIVE else [])
+        return cls(matern(scaled.sum(0)), matern(scaled))
 
     @property
     def value(self) -> np.ndarray:
         """Correlations; 1 at distance 0."""
-        total = (1.0 - ADDITIVE) * self.joint.value
-        for effect in self.single:
-            total = total + ADDITIVE / len(self.single) * effect.value
-        return total
+        effects: np.ndarray = self.single.value.mean(0)
+        return (1.0 - ADDITIVE) * self.joint.value + ADDITIVE * effects
 
     def by_log_length(self, weight: np.ndarray, scaled: np.ndarray) -> np.ndarray:
         """Sum over P pairs of weight [P] · dk/dlog length, for squared distances [d, P] -> [d]."""
-        gradient = (1.0 - ADDITIVE) * self.joint.by_log_length(weight, scaled)
-        for k, effect in enumerate(self.single):
-            share = ADDITIVE / len(self.single)
-            gradient[k] += share * effect.by_log_length(weight, scaled[k : k + 1])[0]
-        return gradient
+        share = ADDITIVE / len(scaled)
+        effects = (self.single.radial * scaled) @ weight
+        return (1.0 - ADDITIVE) * self.joint.by_log_length(weight, scaled) + share * effects
 
 
 class Covariance:

@@ -12,7 +12,7 @@ from scipy.stats import qmc
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.history import History
-from prior_search.search.kernel import Layout
+from prior_search.search.layout import layouts_of
 from prior_search.search.leaders import MIN_OBSERVATIONS, Leaders
 from prior_search.search.plan import SearchPlan
 from prior_search.search.proposals import Proposals
@@ -199,5 +199,8 @@ def _improvement(suggestion: Suggestion, dimension: int) -> float:
     theta, log_improvement = suggestion.hyperparameters, suggestion.acquisition
     if theta is None or log_improvement is None:
         return math.inf
-    log_variance = theta[Layout.of_size(dimension, len(theta)).noise][0]
+    pair = layouts_of(dimension, len(theta))
+    if pair is None:  # recorded by an older release
+        return math.inf
+    log_variance = theta[pair[0].noise][0]
     return math.exp(log_improvement - 0.5 * log_variance)

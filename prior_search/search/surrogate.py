@@ -8,19 +8,24 @@ import numpy as np
 
 from prior_search.errors import SurrogateFitError
 from prior_search.search.ensemble import NUM_MEMBERS, Mixture, members
-from prior_search.search.evidence import Rows, prior_of
+from prior_search.search.evidence import Rows
 from prior_search.search.gp import Posterior, fit
-from prior_search.search.kernel import Layout
+from prior_search.search.layout import Layout, layouts, prior_of
 from prior_search.search.targets import TargetScale, good_spread
 
 LONG, SHORT = 0, 1  # fidelities; higher ones are the horizons of other studies
 MAX_AVERAGED_ROWS = 60  # more leave little doubt about hyperparameters
+NUM_CENTERED = 3  # best runs, around whose mean the fit of a bowl starts
 MAX_FIT_ROWS = 100  # hyperparameters are fitted to so many rows
 MAX_ROWS = 1000  # of the posterior, which takes their square in memory and their cube in time
 
 
 class Surrogate:
-    """A Gaussian process fitted to runs, with its target scales.
+    """Gaussian processes fitted to runs, with and without a bowl as mean, and the target scales.
+
+    Averaging the two, with equal weights, is better than either: the bowl finds the bottom of a
+    valley from fewer runs, the other is not misled where there is none (docs/search.md).
+    ``theta`` holds the hyperparameters of both, one after the other.
 
     Args:
         points: of runs, [n, d], repeated where a configuration was run with several seeds.
@@ -51,19 +56,25 @@ class Surrogate:
         target = np.empty_like(y)
         for fidelity, scale in self._scales.items():
             target[s == fidelity] = scale.forward(y[s == fidelity])
-        self.layout = Layout(dimension=x.shape[1], num_fidelities=max(2, int(s.max()) + 1))
         rows = averaged(x, s, target)
         rows = rows.take(_chosen(rows, MAX_ROWS))
-        earlier = None
-        if previous is not None and len(previous) == self.layout.size:
-            earlier = np.asarray(previous, dtype=float)
-        if is_fitted and earlier is not None:
-            self.theta = earlier
-        else:
-            self.theta = self._fit(rows, earlier)
+        pair = layouts(x.shape[1], max(2, int(s.max()) + 1))
+        earlier = _split(previous, pair)
+        thetas = [
+            start if start is not None and (is_fitted or _is_left_out(layout, rows))
+            else _fit(rows, layout, start)
+            for layout, start in zip(pair, earlier, strict=True)
+        ]  # fmt: skip
+        self.theta = np.concatenate(thetas)
         count = NUM_MEMBERS if len(rows.y) <= MAX_AVERAGED_ROWS else 0
-        thetas = members(rows, self.layout, self.theta, count)
-        self.posterior = Mixture([Posterior(rows, self.layout, t) for t in thetas])
+        self.posterior = Mixture(
+            [
+                Posterior(rows, layout, member)
+                for layout, theta in zip(pair, thetas, strict=True)
+                if not _is_left_out(layout, rows)
+                for member in members(rows, layout, theta, count)
+            ]
+        )
 
     @property
     def noise_sd(self) -> float:
@@ -86,16 +97,6 @@ class Surrogate:
     def objectives(self, targets: np.ndarray) -> tuple[float, ...]:
         """Long-horizon targets in the units of the objective."""
         return tuple(self._scales[LONG].backward(t) for t in targets.tolist())
-
-    # --- inside
-
-    def _fit(self, rows: Rows, earlier: np.ndarray | None) -> np.ndarray:
-        middle, _ = prior_of(self.layout)
-        wiggly = middle.copy()
-        wiggly[self.layout.latent] -= 1.0
-        wiggly[self.layout.noise] -= 1.0
-        starts = [middle, wiggly] if earlier is None else [earlier, middle, wiggly]
-        return fit(rows.take(_chosen(rows, MAX_FIT_ROWS)), self.layout, starts)
 
 
 def averaged(x: np.ndarray, s: np.ndarray, target: np.ndarray) -> Rows:
@@ -122,6 +123,40 @@ def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:
         own = spread if fidelity <= SHORT else good_spread(chosen)
         scales[fidelity] = TargetScale.of(chosen if len(chosen) else y, own)
     return scales
+
+
+def _is_left_out(layout: Layout, rows: Rows) -> bool:
+    """With many rows the bowl adds nothing; its hyperparameters stay as they were."""
+    return layout.has_bowl and len(rows.y) > MAX_FIT_ROWS
+
+
+def _split(
+    theta: Sequence[float] | None, pair: tuple[Layout, Layout]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Hyperparameters of each model; None of both if they are of other models."""
+    plain, around_bowl = pair
+    if theta is None or len(theta) != plain.size + around_bowl.size:
+        return None, None
+    both = np.asarray(theta, dtype=float)
+    return both[: plain.size], both[plain.size :]
+
+
+def _fit(rows: Rows, layout: Layout, earlier: np.ndarray | None) -> np.ndarray:
+    middle, _ = prior_of(layout)
+    wiggly = middle.copy()
+    wiggly[layout.latent] -= 1.0
+    wiggly[layout.noise] -= 1.0
+    if layout.has_bowl:  # far from its place a bowl explains nothing, and its slope is lost
+        long = np.flatnonzero(rows.s == LONG)
+        known = long if len(long) >= NUM_CENTERED else np.arange(len(rows.y))
+        best = known[np.argsort(rows.y[known], kind="stable")[:NUM_CENTERED]]
+        middle[layout.center] = rows.x[best].mean(0)
+        wiggly[layout.center] = rows.x[best[0]]
+    if earlier is None:
+        starts = [middle, wiggly]
+    else:
+        starts = [earlier] if len(rows.y) > MAX_AVERAGED_ROWS else [earlier, middle]
+    return fit(rows.take(_chosen(rows, MAX_FIT_ROWS)), layout, starts)
 
 
 def _chosen(rows: Rows, limit: int) -> np.ndarray:

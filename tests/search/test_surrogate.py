@@ -83,10 +83,10 @@ def test_a_posterior_of_very_many_runs_takes_the_best_and_some_of_the_others() -
 def test_a_mixture_has_the_moments_of_its_members() -> None:
     surrogate = long_only(SHAPE + 0.1 * RNG.normal(size=24))
     best = surrogate.posterior.best
-    thetas = members(best.rows, surrogate.layout, surrogate.theta, 3)
+    thetas = members(best.rows, best.layout, best.theta, 3)
     assert len(thetas) == 4
-    assert np.array_equal(thetas[0], surrogate.theta)
-    mixture = Mixture([type(best)(best.rows, surrogate.layout, t) for t in thetas])
+    assert np.array_equal(thetas[0], best.theta)
+    mixture = Mixture([type(best)(best.rows, best.layout, t) for t in thetas])
     spots = RNG.random((5, 2))
     each = [p.marginal(spots) for p in mixture.posteriors]
     mean = np.mean([m for m, _ in each], axis=0)
