@@ -157,18 +157,19 @@ def measure_driver(trials: int = 512) -> None:
         study.close()
 
 
-def measure_search(executor: str, at_a_time: int = 4, trials: int = 40) -> None:
+def measure_search(executor: str, at_a_time: int) -> None:
     """The driver's processor time, threads included, for one-second trials in real workers.
 
-    A machine of two cores cannot hold 64 workers; the driver's work is by trial, so that its share
-    for 64 at a time follows from fewer. Counted from the end of the first trials to that of stage
-    1: starting workers, and the surrogate, come on top.
+    Trials of ``--task synthetic`` sleep, so that a small machine holds more of them than it has
+    cores. Counted from the end of each worker's first trial to that of stage 1: starting workers,
+    and the surrogate, come on top.
     """
-    ends: list[float] = []
+    trials = 8 * at_a_time
+    ends: list[tuple[float, float]] = []
 
     def note(event: Event) -> None:
         if event["event"] == "trial_ended":
-            ends.append(time.process_time())
+            ends.append((time.process_time(), time.perf_counter()))
 
     with tempfile.TemporaryDirectory() as scratch:
         folder, rehearsal = Path(scratch) / "study", Path(scratch) / "rehearsal.toml"
@@ -181,10 +182,12 @@ def measure_search(executor: str, at_a_time: int = 4, trials: int = 40) -> None:
         study.begin(FACTS)
         executor_of(executor, settings, at_a_time).run(study)
         study.close()
-    processor = (ends[-2] - ends[at_a_time]) / (trials - 2 - at_a_time)
+    first, last = ends[at_a_time], ends[-2]  # the last trial is one of stage 2
+    processor = (last[0] - first[0]) / (last[1] - first[1])
     print(
-        f"a one-second trial on {executor} workers: {1000 * processor:.2f} ms of the driver, "
-        f"64 at a time: {6400 * processor:.1f} %"
+        f"{at_a_time} one-second trials at a time on {executor} workers: "
+        f"{100 * processor:.1f} % of a processor for the driver, "
+        f"{(trials - 2 - at_a_time) / (last[1] - first[1]):.1f} trials a second"
     )
 
 
@@ -204,9 +207,10 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--mirrored", type=int, default=1_000, help="trials sent to MLflow")
     parser.add_argument("--executor", choices=("local", "ray"), help="only a search on it")
+    parser.add_argument("--workers", type=int, default=64, help="of that search")
     options = parser.parse_args()
     if options.executor is not None:
-        measure_search(options.executor)
+        measure_search(options.executor, options.workers)
         return
     measure_record(options.trials)
     measure_driver()

@@ -61,6 +61,7 @@ class Study:
         self._listener = listener
         self._searches = {name: StudySearch(self.request, name) for name in self.request.searches}
         self._runs: dict[RunKey, Run] = {}
+        self._num_ended = 0  # of them
         self._waiting: deque[TrialSpec] = deque()
         self._running: dict[RunKey, TrialSpec] = {}
         self._next_trial = 0
@@ -164,14 +165,14 @@ class Study:
         """Whether every search has spent its budget and every run has its outcome."""
         return (
             not self._waiting
-            and all(run.outcome is not None for run in self._runs.values())
+            and self._num_ended == len(self._runs)
             and all(search.optimizer.is_finished for search in self._searches.values())
         )
 
     @property
     def num_ended(self) -> int:
         """Training runs that have their outcome."""
-        return sum(run.outcome is not None for run in self._runs.values())
+        return self._num_ended
 
     # --- what the commands and the report call
 
@@ -280,6 +281,7 @@ class Study:
         elif result.status in MAX_RETRIES:
             return  # an attempt that was given up has ended without a value
         run.outcome = result
+        self._num_ended += 1
         self._running.pop(key, None)
         self._waiting = deque(spec for spec in self._waiting if spec.key[:2] != key)
         run.search.tell(run.suggestion.index)

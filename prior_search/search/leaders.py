@@ -15,7 +15,7 @@ from prior_search.search.surrogate import Surrogate
 
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 NEAR_BOUND = 0.05  # of a range: a best weight so close to its end may have a better one beyond
-WIDENING = 1.5  # of the recommendation's deviation: the best-looking of many is a lucky one
+WIDENING = 1.25  # of the recommendation's deviation: the best-looking of many is a lucky one
 MAX_AT_ONCE = 500  # configurations that are predicted together, for the memory that it takes
 NUM_SAMPLES = 256  # of the joint posterior at the measured configurations
 
