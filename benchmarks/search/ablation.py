@@ -1,8 +1,10 @@
 """What each design choice of the engine is worth, on tuning surfaces only.
 
     OMP_NUM_THREADS=1 python -m benchmarks.search.ablation [--repetitions 6] [--only NAME ...]
+        [--functions] [--noise 0.3]
 
-Every variant changes one constant or one entry of the plan and repeats the same searches with the
+Surfaces are those of weights, and with ``--functions`` those of ``tuning_functions`` too. Every
+variant changes one constant or one entry of the plan and repeats the same searches with the
 same noise. Printed are medians and means of the regret, and the mean difference of log(regret +
 0.003) to the engine as it is, with its standard error and Wilcoxon's p: positive is worse.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +23,8 @@ from scipy import stats
 
 from benchmarks.search import ours
 from benchmarks.search.simulate import NUM_WORKERS, simulate
-from benchmarks.search.surfaces import DIMENSIONS, surface
+from benchmarks.search.surfaces import DIMENSIONS, Surface, surface, with_noise
+from benchmarks.search.tuning_functions import tuning_names
 from prior_search.search import SearchPlan
 
 BUDGETS = (16.0, 24.0, 32.0)
@@ -36,7 +39,9 @@ VARIANTS: dict[str, Change] = {
     "much noise expected": {"layout.NOISE": (-3.5, 1.5)},
     "no main effects": {"kernel.ADDITIVE": 0.0},
     "mostly main effects": {"kernel.ADDITIVE": 0.8},
-    "one fit": {"surrogate.NUM_MEMBERS": 0},
+    "one fit of each model": {"surrogate.NUM_MEMBERS": 0},
+    "no bowl": {"surrogate.MAX_BOWL_ROWS": 0},
+    "no bowl, as many fits": {"surrogate.MAX_BOWL_ROWS": 0, "surrogate.NUM_MEMBERS": 5},
     "stage 1: 5 %": {"stage1_share": 0.05},
     "stage 1: 25 %": {"stage1_share": 0.25},
     "stage 1: 35 %": {"stage1_share": 0.35},
@@ -71,8 +76,7 @@ def changed(change: Change) -> Iterator[None]:
 class Variant(ours.Ours):
     """The engine with another plan."""
 
-    def __init__(self, name: str, budget: float, seed: int, change: Change) -> None:
-        known = surface(name)
+    def __init__(self, known: Surface, budget: float, seed: int, change: Change) -> None:
         super().__init__(known, budget, seed)
         plan = SearchPlan.for_budget(
             budget, known.short_cost, NUM_WORKERS, **{k: change[k] for k in SHARES if k in change}
@@ -83,15 +87,15 @@ class Variant(ours.Ours):
         )
 
 
-def regrets(change: Change, names: list[str], repetitions: int) -> np.ndarray:
+def regrets(change: Change, surfaces: Sequence[Surface], repetitions: int) -> np.ndarray:
     """Of all searches, [repetitions · surfaces]."""
     found = []
     with changed(change):
         for repetition in range(repetitions):
             budget = BUDGETS[repetition % len(BUDGETS)]
-            for name in names:
-                method = Variant(name, budget, repetition, change)
-                run = simulate(surface(name), method, budget=budget, seed=repetition)
+            for known in surfaces:
+                method = Variant(known, budget, repetition, change)
+                run = simulate(known, method, budget=budget, seed=repetition)
                 found.append(run.regret)
     return np.asarray(found)
 
@@ -101,16 +105,20 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=6)
     parser.add_argument("--seeds", default="0-3", help="of the surfaces, first-last")
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--functions", action="store_true", help="standard ones as well")
+    parser.add_argument("--noise", type=float, default=1.0, help="factor of the surfaces' own")
     given = parser.parse_args()
     first, last = (int(part) for part in given.seeds.split("-"))
     names = [f"tuning-weights{d}-{k}" for k in range(first, last + 1) for d in DIMENSIONS]
+    names += tuning_names() if given.functions else []
+    surfaces = [with_noise(surface(name), given.noise) for name in names]
     print(f"{'variant':28s} {'median':>7s} {'mean':>7s} {'log difference':>16s} {'p':>6s}")
-    base = regrets({}, names, given.repetitions)
+    base = regrets({}, surfaces, given.repetitions)
     print(f"{ENGINE:28s} {np.median(base):7.4f} {base.mean():7.4f}", flush=True)
     for name in given.only:
         if name == ENGINE:
             continue
-        other = regrets(VARIANTS[name], names, given.repetitions)
+        other = regrets(VARIANTS[name], surfaces, given.repetitions)
         gap = np.log(other + FLOOR) - np.log(base + FLOOR)
         error = gap.std(ddof=1) / np.sqrt(len(gap))
         p = float(stats.wilcoxon(gap).pvalue) if np.any(gap) else 1.0

@@ -33,7 +33,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from benchmarks.search.methods import METHODS, make_method
 from benchmarks.search.real_surfaces import real_surface, table_names
 from benchmarks.search.simulate import simulate
-from benchmarks.search.surfaces import names, scaled, surface
+from benchmarks.search.surfaces import names, surface, with_noise
 
 Key = tuple[str, str, float, int, float]  # method, surface, budget, repetition, noise
 
@@ -63,11 +63,7 @@ def search(key: Key) -> dict[str, Any]:
     """One search; ``seconds`` is the processor time of everything in it."""
     method, name, budget, repetition, noise = key
     chosen = real_surface(name) if name.startswith("real-") else surface(name)
-    if noise != 1.0:
-        short_noise = scaled(chosen.short_noise, noise)
-        chosen = dataclasses.replace(
-            chosen, noise=scaled(chosen.noise, noise), short_noise=short_noise
-        )
+    chosen = with_noise(chosen, noise)
     make_method(method, chosen, budget, repetition)  # imports are not part of the time
     started = time.process_time()
     run = simulate(

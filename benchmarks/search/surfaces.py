@@ -18,6 +18,7 @@ Whoever tunes anything on a reporting surface makes every number in docs/search_
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -131,6 +132,15 @@ def surface(name: str) -> Surface:
     if int(matched[3]) not in seeds:
         raise ValueError(f"{matched[1]} seeds are {seeds.start} to {seeds.stop - 1}: {name!r}")
     return weight_surface(name, int(matched[2]), int(matched[3]))
+
+
+def with_noise(known: Surface, factor: float) -> Surface:
+    """The same surface with the noise of all runs multiplied."""
+    return dataclasses.replace(
+        known,
+        noise=scaled(known.noise, factor),
+        short_noise=scaled(known.short_noise, factor),
+    )
 
 
 # --- what surfaces are built with

@@ -107,7 +107,7 @@ def maximize_improvement(
     leaders = known[np.argsort(means, kind="stable")[:MAX_LEADERS]]
     waiting = np.asarray(pending, dtype=float).reshape(-1, known.shape[1])
     members = surrogate.posterior.posteriors
-    samples = max(MIN_SAMPLES, NUM_SAMPLES // len(members))
+    samples = 1 << (max(MIN_SAMPLES, NUM_SAMPLES // len(members)).bit_length() - 1)  # 2^k
     each = [NoisyImprovement(p, leaders, waiting, cube.rng, samples) for p in members]
 
     def score(points: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from prior_search.search.targets import TargetScale, good_spread
 LONG, SHORT = 0, 1  # fidelities; higher ones are the horizons of other studies
 MAX_AVERAGED_ROWS = 60  # more leave little doubt about hyperparameters
 NUM_CENTERED = 3  # best runs, around whose mean the fit of a bowl starts
+MAX_BOWL_ROWS = 100  # more show what a valley is like
 MAX_FIT_ROWS = 100  # hyperparameters are fitted to so many rows
 MAX_ROWS = 1000  # of the posterior, which takes their square in memory and their cube in time
 
@@ -61,10 +62,9 @@ class Surrogate:
         pair = layouts(x.shape[1], max(2, int(s.max()) + 1))
         earlier = _split(previous, pair)
         thetas = [
-            start if start is not None and (is_fitted or _is_left_out(layout, rows))
-            else _fit(rows, layout, start)
+            _hyperparameters(rows, layout, start, is_fitted=is_fitted)
             for layout, start in zip(pair, earlier, strict=True)
-        ]  # fmt: skip
+        ]
         self.theta = np.concatenate(thetas)
         count = NUM_MEMBERS if len(rows.y) <= MAX_AVERAGED_ROWS else 0
         self.posterior = Mixture(
@@ -127,7 +127,7 @@ def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:
 
 def _is_left_out(layout: Layout, rows: Rows) -> bool:
     """With many rows the bowl adds nothing; its hyperparameters stay as they were."""
-    return layout.has_bowl and len(rows.y) > MAX_FIT_ROWS
+    return layout.has_bowl and len(rows.y) > MAX_BOWL_ROWS
 
 
 def _split(
@@ -139,6 +139,14 @@ def _split(
         return None, None
     both = np.asarray(theta, dtype=float)
     return both[: plain.size], both[plain.size :]
+
+
+def _hyperparameters(
+    rows: Rows, layout: Layout, earlier: np.ndarray | None, *, is_fitted: bool
+) -> np.ndarray:
+    if earlier is not None and (is_fitted or _is_left_out(layout, rows)):
+        return earlier
+    return prior_of(layout)[0] if _is_left_out(layout, rows) else _fit(rows, layout, earlier)
 
 
 def _fit(rows: Rows, layout: Layout, earlier: np.ndarray | None) -> np.ndarray:

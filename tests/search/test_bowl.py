@@ -7,7 +7,7 @@ import pytest
 
 from prior_search.search.bowl import TURN, PriorMean
 from prior_search.search.layout import layouts, layouts_of, prior_of
-from prior_search.search.surrogate import MAX_FIT_ROWS, Surrogate
+from prior_search.search.surrogate import MAX_BOWL_ROWS, Surrogate
 
 PLAIN, AROUND_BOWL = layouts(2, 2)
 LONG, SHORT = np.array([0]), np.array([1])
@@ -82,10 +82,10 @@ def test_a_few_runs_of_a_valley_show_a_bowl_where_it_is() -> None:
 
 
 def test_many_runs_leave_the_bowl_out_and_keep_its_hyperparameters() -> None:
-    points, values = valley(MAX_FIT_ROWS, 0.02)
+    points, values = valley(MAX_BOWL_ROWS, 0.02)
     before = Surrogate(points, [0] * len(points), values)
     assert any(m.layout.has_bowl for m in before.posterior.posteriors)
-    points, values = valley(MAX_FIT_ROWS + 1, 0.02)
+    points, values = valley(MAX_BOWL_ROWS + 1, 0.02)
     after = Surrogate(points, [0] * len(points), values, previous=before.theta.tolist())
     assert not any(m.layout.has_bowl for m in after.posterior.posteriors)
     plain, _ = layouts(3, 2)
