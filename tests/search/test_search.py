@@ -263,8 +263,8 @@ def test_the_prediction_of_the_recommendation_is_near_the_truth() -> None:
     truth = valley(SPACE.encode(best.values), is_short=False)
     assert abs(best.predicted_mean - truth) < 0.1
     mean, sd = optimizer.believed()[best.trial]
-    assert (best.predicted_mean, best.predicted_sd) == pytest.approx((mean, 1.5 * sd))
-    assert best.high - best.low == pytest.approx(2 * 1.96 * 1.5 * sd)
+    assert (best.predicted_mean, best.predicted_sd) == pytest.approx((mean, 1.25 * sd))
+    assert best.high - best.low == pytest.approx(2 * 1.96 * 1.25 * sd)
     assert best.predicted_sd < 0.15
 
 
