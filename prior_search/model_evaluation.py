@@ -16,6 +16,7 @@ from prior_search.evaluation.measure import Progress
 from prior_search.tasks import make_task
 from prior_search.training import load_model, read_origin, resolve_device
 from prior_search.trial import MetricPoint
+from prior_search.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +75,7 @@ def evaluate_beside(file: Path, tracks: ObjectTracks, *, device: str = "auto") -
         ValueError: as ``evaluate_model``.
     """
     found = evaluate_model(file, tracks, device=device)
-    record = file.with_name(EVALUATION_NAME)
-    partial = record.with_suffix(".partial")
-    partial.write_text(json.dumps(found.as_dict(), indent=2) + "\n")
-    partial.replace(record)
+    write_whole(file.with_name(EVALUATION_NAME), json.dumps(found.as_dict(), indent=2) + "\n")
     return MetricPoint(step=found.spec.horizon, metrics={"objective": found.objective})
 
 

@@ -30,6 +30,7 @@ from prior_search.toml_input import (
 )
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import WEIGHT_NAMES, RegularizerWeights
+from prior_search.whole_file import write_whole
 
 TERM_OWNERS: dict[Family, tuple[str, ...]] = {  # weights that a family has a term for (Table 1)
     "gaussian": ("kl_weight",),
@@ -193,9 +194,7 @@ class StudyRequest:
 
     def write(self, path: Path) -> None:
         """Write ``study.toml``, atomically: a driver may die at any moment."""
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(tomli_w.dumps(self.as_dict()))
-        partial.replace(path)
+        write_whole(path, tomli_w.dumps(self.as_dict()))
 
     @classmethod
     def read(cls, path: Path) -> StudyRequest:

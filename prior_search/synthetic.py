@@ -38,6 +38,7 @@ from prior_search.errors import RequestError, TrialDivergedError
 from prior_search.storage.checkpoint import Checkpoint
 from prior_search.toml_input import as_table, check_keys, choice, count, number, read_toml
 from prior_search.trial import MetricPoint, TrialSpec
+from prior_search.whole_file import whole_file
 
 Kind = Literal["raise", "diverge", "hang", "kill", "fill_memory"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -184,11 +185,9 @@ def _identity(spec: TrialSpec) -> str:
 
 
 def _save(path: Path, spec: TrialSpec, step: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     metadata = {"spec": _identity(spec), "step": str(step)}
-    save_file({"step": np.array([step])}, partial, metadata)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file({"step": np.array([step])}, partial, metadata)
 
 
 def _restore(path: Path, spec: TrialSpec) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from prior_search.models import ModelPreset, OrderedModel
 from prior_search.storage.checkpoint import Checkpoint
 from prior_search.tasks import make_task
 from prior_search.trial import MetricPoint, TrialSpec
+from prior_search.whole_file import whole_file
 
 MODEL_NAME = "model.safetensors"  # what a final training leaves
 NUM_POINTS = 4  # a trial reports its validation objective this often, the last time at its end
@@ -176,12 +176,9 @@ def _identity(spec: TrialSpec) -> str:
 
 
 def _save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + f".{os.getpid()}.partial")
-    save_file(
-        {name: t.detach().contiguous().clone() for name, t in tensors.items()}, partial, metadata
-    )
-    partial.replace(path)
+    own = {name: t.detach().contiguous().clone() for name, t in tensors.items()}
+    with whole_file(path) as partial:
+        save_file(own, partial, metadata)
 
 
 def fit(

@@ -12,12 +12,13 @@ PACKAGE = Path(__file__).parent.parent / "prior_search"
 BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "core"}
 
 # a room, and the rooms that it may import besides itself; in the order of the house, bottom first
-GROUND = {"errors", "weights", "trial", "redaction"}
+GROUND = {"errors", "weights", "trial", "redaction", "whole_file"}
 DATA_SIDE = GROUND | {"tokens", "bottlenecks", "objectives", "models", "data"}
 RECORD_SIDE = GROUND | {"search", "event_log", "toml_input", "request", "study", "report"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "redaction": set(),
+    "whole_file": set(),
     "weights": {"errors"},
     "trial": {"errors", "weights"},
     "data_parallel": set(),
@@ -30,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": DATA_SIDE | {"data_parallel", "tasks", "storage"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},
-    "storage": {"errors"},
+    "storage": {"errors", "whole_file"},
     "event_log": {"errors", "redaction", "storage"},
     "toml_input": {"errors"},
     "request": GROUND | {"search", "toml_input"},

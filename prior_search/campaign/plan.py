@@ -34,6 +34,7 @@ from prior_search.toml_input import (
     text,
 )
 from prior_search.trial import BOTTLENECKS, FAMILIES, TRAINED_TASKS, Bottleneck, Family, Task
+from prior_search.whole_file import write_whole
 
 OPTIONAL = {"steps": 0, "budget": {}}
 SMOKE_STEPS = 4
@@ -104,9 +105,7 @@ class CampaignPlan:
         for track in self.tracks:
             table = dataclasses.asdict(track)
             content[table.pop("task")] = table
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(tomli_w.dumps(content))
-        partial.replace(path)
+        write_whole(path, tomli_w.dumps(content))
 
     def smoke(self) -> CampaignPlan:
         """The same, so short that it ends in minutes; its numbers say nothing."""

@@ -29,6 +29,7 @@ from prior_search.storage.origin import below, name_of
 from prior_search.storage.working_copy import local_file, publish
 from prior_search.training import MODEL_NAME, load_model, read_origin, resolve_device
 from prior_search.trial import OBJECTIVES, TrialSpec
+from prior_search.whole_file import write_whole
 
 PICTURED = 3  # images in a picture of reconstructions
 
@@ -109,9 +110,7 @@ def _evaluate_all(
         if found[number] is None:
             found[number] = _evaluate(console, request, device)
         content = {"models": [entry.as_dict() for entry in found if entry is not None]}
-        partial = record.with_suffix(".partial")
-        partial.write_text(json.dumps(content, indent=2) + "\n")
-        partial.replace(record)
+        write_whole(record, json.dumps(content, indent=2) + "\n")
     return [entry for entry in found if entry is not None]
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from prior_search.errors import RequestError
+from prior_search.whole_file import whole_file
 
 FORMAT = "prior-search object tracks 1"
 
@@ -105,15 +106,11 @@ def write_tracks(  # noqa: PLR0913  # one argument per column
 
 
 def _write_table(path: Path, table: pa.Table) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with whole_file(path) as partial:
         with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table, max_chunksize=max(1, table.num_rows))
         with partial.open("rb") as file:
             os.fsync(file.fileno())  # else a power cut may leave the name without the content
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def content_fingerprint(images: np.ndarray, *columns: np.ndarray) -> str:

@@ -17,6 +17,7 @@ from prior_search.report.report_tables import report_tables
 from prior_search.report.study_view import study_view
 from prior_search.report.svg import to_svg_file
 from prior_search.study import Study
+from prior_search.whole_file import write_whole
 
 PAGE = "index.html"
 
@@ -59,6 +60,5 @@ def write_bundle(
     for chart in charts:
         (folder / "figures" / f"{chart.name}.svg").write_text(to_svg_file(chart), "utf-8")
         write_png(chart, folder / "figures" / f"{chart.name}.png")
-    partial = folder / f"{PAGE}.partial"
-    partial.write_text(render(template, view), "utf-8")
-    return partial.replace(folder / PAGE)
+    write_whole(folder / PAGE, render(template, view))
+    return folder / PAGE

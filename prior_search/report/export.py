@@ -27,6 +27,7 @@ from prior_search.toml_input import (
 )
 from prior_search.trial import BOTTLENECKS, FAMILIES, TASKS, Bottleneck, Family, Task
 from prior_search.weights import RegularizerWeights
+from prior_search.whole_file import write_whole
 
 FORMAT = 1
 
@@ -62,9 +63,7 @@ class Export:
     def write(self, path: Path) -> None:
         """Write the file, atomically."""
         content = {"format": FORMAT} | dataclasses.asdict(self)
-        partial = path.with_suffix(".partial")
-        partial.write_text(tomli_w.dumps(content))
-        partial.replace(path)
+        write_whole(path, tomli_w.dumps(content))
 
 
 def read_export(path: Path) -> Export:

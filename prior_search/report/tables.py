@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from prior_search.event_log import Event
 from prior_search.search import Observation, over_arms
 from prior_search.trial import TrialSpec
+from prior_search.whole_file import whole_file
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,6 +136,5 @@ def write_parquet(events: Iterable[Event], path: Path) -> None:
     records = [row.as_dict() for row in trial_rows(events)]
     names = list(dict.fromkeys(name for record in records for name in record))
     columns = {name: [record.get(name) for record in records] for name in names}
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.table(columns), partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        pq.write_table(pa.table(columns), partial)

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from prior_search.storage import patience
 from prior_search.storage.file_store import FileStore, cache_folder
 from prior_search.storage.origin import below, is_remote
+from prior_search.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +72,8 @@ class Checkpoint:
     def fetch(self) -> bool:
         """Whether there is one to go on from; brought here from the bucket first."""
         if self._store is not None and self._store.size(NAME) is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-            self._store.fetch(NAME, partial)
-            partial.replace(self.path)
+            with whole_file(self.path) as partial:
+                self._store.fetch(NAME, partial)
         return self.path.exists()
 
     @property
@@ -89,8 +88,6 @@ class Checkpoint:
             if self._store is not None:
                 self._store.write(NAME, self.path.read_bytes())
         except (OSError, SafetensorError) as error:
-            for partial in self.path.parent.glob(f"{self.path.name}.{os.getpid()}.partial"):
-                partial.unlink()  # it would fill the disk further
             is_of_bucket = self._store is not None and isinstance(error, OSError)
             if not is_of_bucket and disk_fault(error) is None:
                 raise

@@ -16,6 +16,7 @@ from prior_search.storage.file_store import Entry, FileStore, cache_folder
 from prior_search.storage.log_replica import refresh_log
 from prior_search.storage.origin import Origin, above, find_origin, make_copy, name_of
 from prior_search.storage.segments import NAME
+from prior_search.whole_file import whole_file
 
 TRIALS = "trials"
 NOT_SENT = (".origin.json", "events.jsonl", "events.superseded", "mlflow.db")
@@ -149,11 +150,9 @@ def _bring(store: FileStore, entry: Entry, folder: Path) -> None:
     target = folder / entry.name
     if not _differs(target, entry):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    store.fetch(entry.name, partial)
-    os.utime(partial, (entry.written, entry.written))
-    partial.replace(target)
+    with whole_file(target) as partial:
+        store.fetch(entry.name, partial)
+        os.utime(partial, (entry.written, entry.written))
 
 
 def _differs(path: Path, entry: Entry | None) -> bool:
