@@ -7,8 +7,9 @@
 # Flags behind the script's name go to search.py. The first node of the job is Ray's head and the
 # driver; every node runs trials. The checkout and --storage-path must be on a file system that all
 # nodes mount. A job that reaches its time limit is sent SIGINT two minutes before, records what it
-# has and ends; submit the same line again to go on. Ray's ports are open to the nodes of the job
-# and whoever else reaches them; the dashboard is off. Change nodes, GPUs, time and partition below.
+# has and ends; submit the same line again to go on. Ray lets in only who has the token in
+# ~/.ray/auth_token, made here if missing: the home, too, must be one that all nodes mount. It
+# encrypts nothing; the dashboard is off. Change nodes, GPUs, time and partition below.
 #SBATCH --job-name=prior-search
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
@@ -22,7 +23,10 @@ set -euo pipefail
 cd "${SLURM_SUBMIT_DIR:?run this with sbatch}"
 # shellcheck disable=SC1091
 source .venv/bin/activate
-export RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1
+(umask 077 && ray get-auth-token --generate > /dev/null)
+# a local `ray.init` makes one that others can read
+if [ -f ~/.ray/auth_token ]; then chmod 600 ~/.ray/auth_token; fi
+export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1
 
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}

@@ -27,7 +27,7 @@ RAY_JOB = {
 }  # fmt: skip
 RAY_CLUSTER = {
     "headGroupSpec", "workerGroupSpecs", "rayVersion", "enableInTreeAutoscaling",
-    "autoscalerOptions", "suspend",
+    "autoscalerOptions", "suspend", "authOptions",
 }  # fmt: skip
 HEAD_GROUP = {"serviceType", "headService", "enableIngress", "rayStartParams", "template"}
 WORKER_GROUP = {
@@ -62,9 +62,35 @@ def test_the_schema_refuses_what_it_does_not_know() -> None:
 def test_a_cluster_file_brings_all_that_the_package_needs_to_install(path: Path) -> None:
     config = load(path)
     brought = {Path(local).name for local in config["file_mounts"].values()}
-    assert brought == {"prior_search", "search_spaces", "pyproject.toml", "README.md"}
-    assert all((ROOT / local).exists() for local in config["file_mounts"].values())
+    assert brought == {
+        "prior_search",
+        "search_spaces",
+        "pyproject.toml",
+        "README.md",
+        "auth_token",
+    }
+    own = [local for local in config["file_mounts"].values() if not local.startswith("~")]
+    assert len(own) == 4
+    assert all((ROOT / local).exists() for local in own)
     assert any("pip install ~/prior-search" in command for command in config["setup_commands"])
+
+
+@pytest.mark.parametrize("path", CLUSTERS, ids=lambda p: p.name)
+def test_a_cluster_file_asks_for_the_token_and_hands_it_out(path: Path) -> None:
+    """Joining sends it only with the mode in the environment; older Ray starts without it, too."""
+    config = load(path)
+    for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
+        stop, start = commands
+        assert stop == "ray stop"
+        assert "RAY_AUTH_MODE=token " in start.partition("ray start ")[0]
+    assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    secure, profile, source = config["setup_commands"][-3:]
+    assert secure == "chmod 600 ~/.ray/auth_token"
+    assert profile.startswith("echo 'export RAY_AUTH_MODE=token")
+    assert profile.endswith("> ~/.prior-search-path")
+    assert "~/.bashrc" in source
+    header = path.read_text().partition("cluster_name:")[0]
+    assert header.index("ray get-auth-token --generate") < header.index("ray up ")
 
 
 def test_the_ray_job_has_only_fields_that_the_operator_knows() -> None:
@@ -73,6 +99,7 @@ def test_the_ray_job_has_only_fields_that_the_operator_knows() -> None:
     spec, cluster = job["spec"], job["spec"]["rayClusterSpec"]
     assert spec.keys() <= RAY_JOB
     assert cluster.keys() <= RAY_CLUSTER
+    assert cluster["authOptions"] == {"mode": "token"}
     head, workers = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
     assert head.keys() <= HEAD_GROUP
     assert head["rayStartParams"]["num-cpus"] == "0"  # no trials on it
@@ -102,18 +129,28 @@ def test_the_slurm_script_is_sound_shell() -> None:
         assert done.returncode == 0, done.stdout
 
 
-def test_the_slurm_script_counts_its_nodes_and_hands_its_flags_on(tmp_path: Path) -> None:
+def test_the_slurm_script_makes_a_token_counts_its_nodes_and_hands_its_flags_on(
+    tmp_path: Path,
+) -> None:
     """Run with stand-ins for the commands of a SLURM node, which note how they are called."""
     called, bin_folder = tmp_path / "called", tmp_path / "bin"
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").write_text("")
     bin_folder.mkdir()
+    token = tmp_path / ".ray" / "auth_token"
+    token.parent.mkdir()
+    token.write_text("left by a local search")
+    token.chmod(0o644)
     answers = {"scontrol": "printf 'a\\nb\\n'", "srun": "echo 10.0.0.7"}
-    for name in ("scontrol", "srun", "prior-search", "python"):
-        line = f'#!/bin/sh\necho "{name} $*" >> {called}\n{answers.get(name, "")}\n'
+    for name in ("scontrol", "srun", "prior-search", "python", "ray"):
+        line = (
+            f'#!/bin/sh\necho "{name} $*" >> {called}\n'
+            f'echo "{name} $RAY_AUTH_MODE" >> {called}.modes\n{answers.get(name, "")}\n'
+        )
         (bin_folder / name).write_text(line)
         (bin_folder / name).chmod(0o700)
     environment = os.environ | {
+        "HOME": str(tmp_path),
         "PATH": f"{bin_folder}:{os.environ['PATH']}",
         "SLURM_SUBMIT_DIR": str(tmp_path),
         "SLURM_JOB_NODELIST": "[a-b]",
@@ -122,9 +159,14 @@ def test_the_slurm_script_counts_its_nodes_and_hands_its_flags_on(tmp_path: Path
     }
     script = str(ROOT / "clusters" / "slurm.sh")
     command = ["bash", script, "--family", "gaussian"]
+    del environment["RAY_AUTH_MODE"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = called.read_text()
+    assert lines.startswith("ray get-auth-token --generate\n")
+    assert token.stat().st_mode & 0o777 == 0o600
+    modes = (tmp_path / "called.modes").read_text()
+    assert {"srun token", "python token", "prior-search token"} <= set(modes.splitlines())
     assert "prior-search doctor --expect-nodes 2\n" in lines
     assert "python search.py --family gaussian\n" in lines
     assert "ray start --head --node-ip-address=10.0.0.7 --port=20041" in lines

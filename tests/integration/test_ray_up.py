@@ -2,7 +2,8 @@
 
 Nothing outside the test's folder is touched: sshd has its own configuration, keys and port, and
 a forced command gives every login a home in that folder. ``ray stop`` is left out, as it stops
-every Ray of the machine: the cluster is ended by its process ids.
+every Ray of the machine: the cluster is ended by its process ids. The user's own machine is a
+second home, whose token must replace the one that a local search has left on the head.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +94,11 @@ def end_processes(folder: Path) -> None:
 
 @pytest.fixture
 def machine() -> Iterator[Path]:
-    """A folder with a home, and an sshd that lets its key in there."""
+    """A folder with the head's home, an sshd that lets its key in there, and the user's home."""
     folder = Path(tempfile.mkdtemp(prefix="ps-"))
     port, home = free_port(), folder / "home"
-    home.mkdir()
+    (home / ".ray").mkdir(parents=True)
+    write(home / ".ray" / "auth_token", "left by a local search" * 3, 0o644)
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True
     )
@@ -130,36 +133,69 @@ def cluster_file(folder: Path) -> Path:
         "ssh_private_key": str(folder / "key"),
         "ssh_proxy_command": str(folder / "proxy"),
     }
-    config["setup_commands"] = []  # this environment has what they would install
+    # this environment has what the others would install
+    config["setup_commands"] = [c for c in config["setup_commands"] if "bin/python" not in c]
+    assert "python3 -m venv" in config["setup_commands"].pop(0)
     start = config["head_start_ray_commands"]
     assert start[0] == "ray stop"
     here = f"--node-ip-address=127.0.0.1 --num-cpus=1 --port={free_port()} "
     config["head_start_ray_commands"] = [start[1].replace("--port=6379 ", here)]
     config["file_mounts"] = {
-        remote: str(ROOT / local) for remote, local in config["file_mounts"].items()
+        remote: local if local.startswith("~") else str(ROOT / local)
+        for remote, local in config["file_mounts"].items()
     }
     return write(folder / "cluster.yaml", yaml.safe_dump(config))
 
 
+def call(
+    folder: Path, home: str, *command: str, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this environment in a home, without the token of the other tests."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH_")}
+    environment |= {"HOME": str(folder / home), "RAY_TMPDIR": str(folder)} | changes
+    return subprocess.run(
+        [str(Path(sys.executable).parent / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=240,
+    )
+
+
 def ray(folder: Path, *arguments: str) -> str:
     """Run one of Ray's commands as a user would."""
-    command = [str(Path(sys.executable).parent / "ray"), *arguments]
-    # PATH without this environment's: what runs on the cluster must come from its own profile
-    environment = os.environ | {"RAY_TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0"}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, timeout=240
-    )
+    done = call(folder, "user", "ray", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def assert_nobody_joins_without_the_token(folder: Path, stale: str) -> None:
+    """On the head's machine itself, where nothing but the token keeps one out."""
+
+    def knock(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return call(folder, "stranger", "prior-search", "doctor", **environment)
+
+    tokens = ({}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": stale})
+    with ThreadPoolExecutor() as threads:  # Ray tries for half a minute
+        for done in threads.map(knock, tokens):
+            assert done.returncode == 2, done.stdout + done.stderr
+            assert "InvalidAuthToken" in done.stderr
+            assert "no Ray cluster answers at 127.0.0.1:" in done.stderr
 
 
 def test_a_cluster_comes_up_runs_a_submitted_search_and_gives_the_study_back(
     machine: Path, tracks_path: Path, tmp_path: Path
 ) -> None:
     config = str(cluster_file(machine))
+    kept = machine / "home" / ".ray" / "auth_token"
+    stale = kept.read_text()
+    token = ray(machine, "get-auth-token", "--generate")
     ray(machine, "up", "-y", "--no-config-cache", config)
     told = ray(machine, "exec", config, "prior-search doctor --expect-nodes 1")
     assert "all is as asked" in told
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (token, 0o600)
+    assert_nobody_joins_without_the_token(machine, stale)
     smoke = [
         "--bottleneck", "td", "--data", str(tracks_path), "--device", "cpu", "--steps", "8",
         "--stage1-trials", "2", "--stage2-trials", "1",
