@@ -100,8 +100,8 @@ class Lease:
         try:
             content = json.loads(self._store.read(name))
             return f"process {content['pid']} on {content['host']}"
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return f"the driver of {name}"  # just released, or not ours
+        except (OSError, ValueError, KeyError, TypeError):
+            return f"the driver of {name}"  # released while it was read, or not ours
 
 
 def _now() -> float:
