@@ -44,8 +44,8 @@ class PriorMean:
         """Points [n, d] at fidelities [n] -> [n]."""
         if not self._layout.has_bowl:
             return np.zeros(len(x))
-        v = (x - self._center) @ self._mix.T
-        u = v * np.exp(self._skew * np.tanh(v / TURN))
+        v, _, stretch = self._bent(x)
+        u = v * stretch
         mean: np.ndarray = self._rho[s] * self._height * np.log1p((u * u) @ self._curvature)
         return mean
 
@@ -56,10 +56,7 @@ class PriorMean:
         if not layout.has_bowl:
             return gradient
         weight_here = weight * self._rho[s]
-        away = x - self._center
-        v = away @ self._mix.T
-        t = np.tanh(v / TURN)
-        stretch = np.exp(self._skew * t)
+        v, t, stretch = self._bent(x)
         u = v * stretch
         part = self._curvature * u * u  # [n, d]
         q = part.sum(1)
@@ -74,9 +71,15 @@ class PriorMean:
                 -(by_v @ self._mix).sum(0),
                 (by_part * part).sum(0),
                 (by_part * 2.0 * part * t).sum(0),
-                (by_v[:, rows] * away[:, columns]).sum(0),
+                (by_v[:, rows] * (x - self._center)[:, columns]).sum(0),
             ]
         )
         by_rho = np.bincount(s, weight * height, minlength=layout.num_fidelities)
         gradient[layout.rho] = by_rho[1:]
         return gradient
+
+    def _bent(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """v, its side from -1 to 1, and what u is of it: [n, d] each."""
+        v = (x - self._center) @ self._mix.T
+        side = np.tanh(v / TURN)
+        return v, side, np.exp(self._skew * side)
