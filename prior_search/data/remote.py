@@ -12,6 +12,7 @@ from filelock import FileLock
 from prior_search.data.manifest import MANIFEST, Manifest, ShardEntry
 from prior_search.errors import RequestError
 from prior_search.storage.file_store import CHUNK, FileStore, cache_folder
+from prior_search.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -55,20 +56,19 @@ def _download(remote: FileStore, entry: ShardEntry, path: Path) -> None:
     target = path / entry.name
     if path.resolve() not in target.resolve().parents:  # a manifest is somebody's input
         raise RequestError(f"{remote.location}: shard name {entry.name!r} leads outside the set")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
-    try:
-        remote.fetch(entry.name, partial)
-    except (OSError, pa.ArrowException) as error:
-        raise RequestError(f"cannot copy {entry.name} of {remote.location}: {error}") from error
-    found = file_sha256(partial)
-    if found != entry.sha256:
-        partial.unlink()
-        raise RequestError(
-            f"{entry.name} of {remote.location} is damaged: SHA-256 {found}, "
-            f"the manifest says {entry.sha256}"
-        )
-    partial.replace(target)
+    with whole_file(target) as partial:
+        try:
+            remote.fetch(entry.name, partial)
+        except (OSError, pa.ArrowException) as error:
+            raise RequestError(
+                f"cannot copy {entry.name} of {remote.location}: {error}"
+            ) from error
+        found = file_sha256(partial)
+        if found != entry.sha256:
+            raise RequestError(
+                f"{entry.name} of {remote.location} is damaged: SHA-256 {found}, "
+                f"the manifest says {entry.sha256}"
+            )
 
 
 def file_sha256(path: Path) -> str:
