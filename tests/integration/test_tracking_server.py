@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from mlflow import MlflowClient
 
 from prior_search.event_log import holds_study, read_events
 from prior_search.mlflow_log import MirrorError, check_tracking
+from tests.processes import kill_family
 
 postgres = pytest.importorskip("tests.integration.postgres", reason="needs psycopg2-binary")
 pytestmark = [
@@ -69,11 +69,7 @@ class TrackingServer:
 
     def kill(self) -> None:
         """End it with its workers, as a machine does that goes away."""
-        if self._process is not None and self._process.poll() is None:
-            for process in psutil.Process(self._process.pid).children(recursive=True):
-                process.kill()
-            self._process.kill()
-            self._process.wait()
+        kill_family(self._process)
 
 
 @pytest.fixture

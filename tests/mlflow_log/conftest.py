@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from prior_search.event_log import Event
 from prior_search.mlflow_log import MirrorError, check_tracking, ui_command
 from prior_search.trial import TrialResult, TrialSpec
+from tests.processes import kill_family
 
 
 @pytest.fixture(scope="session")
@@ -118,11 +118,7 @@ class Server:
 
     def kill(self) -> None:
         """End it with its workers, as a machine does that goes away."""
-        if self._process is not None and self._process.poll() is None:
-            for process in psutil.Process(self._process.pid).children(recursive=True):
-                process.kill()
-            self._process.kill()
-            self._process.wait()
+        kill_family(self._process)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from mlflow import MlflowClient
 from selenium.webdriver.common.by import By
@@ -18,6 +17,7 @@ from selenium.webdriver.support import expected_conditions as shown
 from selenium.webdriver.support.wait import WebDriverWait
 
 from prior_search.event_log import Event
+from tests.processes import kill_family
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore")]
 PLOT = (By.CSS_SELECTOR, ".js-plotly-plot .main-svg")
@@ -54,10 +54,7 @@ def page(study: Path) -> Iterator[str]:
         WebDriverWait(None, PATIENCE, 1).until(lambda _: is_open(port))
         yield line.split()[2]
     finally:
-        for process in psutil.Process(ui.pid).children(recursive=True):
-            process.kill()
-        ui.kill()
-        ui.wait()
+        kill_family(ui)
         log.close()
 
 
