@@ -4,9 +4,9 @@
         [--functions] [--noise 0.3]
 
 Surfaces are those of weights, and with ``--functions`` those of ``tuning_functions`` too. Every
-variant changes one constant or one entry of the plan and repeats the same searches with the
-same noise. Printed are medians and means of the regret, and the mean difference of log(regret +
-0.003) to the engine as it is, with its standard error and Wilcoxon's p: positive is worse.
+variant changes one part of the engine or one entry of the plan and repeats the same searches with
+the same noise. Printed are medians and means of the regret, and the mean difference of log(regret
++ 0.003) to the engine as it is, with its standard error and Wilcoxon's p: positive is worse.
 """
 
 from __future__ import annotations
@@ -25,16 +25,50 @@ from benchmarks.search import ours
 from benchmarks.search.simulate import NUM_WORKERS, simulate
 from benchmarks.search.surfaces import DIMENSIONS, Surface, surface, with_noise
 from benchmarks.search.tuning_functions import tuning_names
-from prior_search.search import SearchPlan
+from prior_search.search import SearchPlan, TwoStageOptimizer
+from prior_search.search.feasibility import Feasibility
+from prior_search.search.surrogate import LONG, Surrogate
 
 BUDGETS = (16.0, 24.0, 32.0)
 FLOOR = 0.003  # regret below which differences do not matter
 ENGINE = "the engine"
 SHARES = ("stage1_share", "confirm_share", "num_anchors")
+OBSERVED = "recommends the best observed"
+MIN_LONG = 4  # runs that are evidence enough without the short ones
 
-Change = Mapping[str, Any]  # "module.CONSTANT" or an entry of the plan: its value
+
+class Blind(Feasibility):
+    """Takes every run for one that ended well."""
+
+    def __init__(self, points: Sequence[Sequence[float]], diverged: Sequence[bool]) -> None:
+        super().__init__(points, [False] * len(diverged))
+
+
+def of_long_runs(
+    points: Sequence[Sequence[float]],
+    fidelities: Sequence[int],
+    values: Sequence[float],
+    **more: Any,
+) -> Surrogate:
+    """A surrogate that forgets the short runs once there are some long ones."""
+    chosen = [k for k, fidelity in enumerate(fidelities) if fidelity == LONG]
+    if len(chosen) < MIN_LONG:
+        chosen = list(range(len(points)))
+    return Surrogate(
+        [points[k] for k in chosen],
+        [fidelities[k] for k in chosen],
+        [values[k] for k in chosen],
+        **more,
+    )
+
+
+Change = Mapping[str, Any]  # "module.NAME", an entry of the plan or OBSERVED: its value
 VARIANTS: dict[str, Change] = {
     ENGINE: {},
+    "horizons pooled": {"history.SHORT": LONG},
+    "long runs alone": {"history.Surrogate": of_long_runs},
+    "divergence ignored": {"history.Feasibility": Blind},
+    "best observed recommended": {OBSERVED: True},
     "long length scales": {"layout.LATENT": (0.0, 0.8)},
     "much noise expected": {"layout.NOISE": (-3.5, 1.5)},
     "no main effects": {"kernel.ADDITIVE": 0.0},
@@ -58,7 +92,7 @@ VARIANTS: dict[str, Change] = {
 
 @contextmanager
 def changed(change: Change) -> Iterator[None]:
-    """Constants of the engine replaced for a while."""
+    """Names in the engine's modules replaced for a while."""
     places = []
     for name, value in change.items():
         if "." in name:
@@ -74,17 +108,26 @@ def changed(change: Change) -> Iterator[None]:
 
 
 class Variant(ours.Ours):
-    """The engine with another plan."""
+    """The engine with another plan, or another recommendation."""
 
     def __init__(self, known: Surface, budget: float, seed: int, change: Change) -> None:
         super().__init__(known, budget, seed)
         plan = SearchPlan.for_budget(
             budget, known.short_cost, NUM_WORKERS, **{k: change[k] for k in SHARES if k in change}
         )
-        rest = {k: v for k, v in change.items() if "." not in k and k not in SHARES}
-        self._optimizer = ours.TwoStageOptimizer(
-            self._space, dataclasses.replace(plan, **rest), seed
-        )
+        rest = {k: v for k, v in change.items() if "." not in k and k not in (*SHARES, OBSERVED)}
+        plan = dataclasses.replace(plan, **rest)
+        self._optimizer = TwoStageOptimizer(self._space, plan, seed)
+        self._recommends_observed = change.get(OBSERVED, False)
+
+    def recommend(self) -> tuple[float, ...]:
+        """The posterior's choice, or the lowest mean of the long runs."""
+        if not self._recommends_observed:
+            return super().recommend()
+        history = self._optimizer.history
+        measured = history.measured_long()
+        best = min(measured, key=lambda trial: float(np.mean(measured[trial])))
+        return history.suggestions[best].point
 
 
 def regrets(change: Change, surfaces: Sequence[Surface], repetitions: int) -> np.ndarray:

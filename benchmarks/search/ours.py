@@ -42,9 +42,14 @@ class Ours:
 
     def tell(self, request: Request, value: float | None) -> None:
         """Pass it on."""
-        status = "diverged" if value is None else "completed"
         assert isinstance(request.token, int)
-        self._optimizer.tell(Observation(index=request.token, value=value, status=status))
+        self._optimizer.tell(
+            Observation(
+                index=request.token,
+                value=value,
+                status="diverged" if value is None else "completed",
+            )
+        )
 
     def recommend(self) -> tuple[float, ...]:
         """The posterior's choice."""

@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--spaces", type=Path, default=SPACES)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    data, _ = prepare_data(Console(stderr=True), "embedded", "tiny")
+    data, _ = prepare_data(Console(stderr=True), "embedded", "contrastive", "tiny")
     tracks = open_tracks(Path(data))
     trials = [t for s in options.search for t in trials_of(s, options.seeds, options.spaces)]
     known = done(options.table)
