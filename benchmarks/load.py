@@ -25,9 +25,10 @@ import numpy as np
 
 from prior_search.event_log import Event, EventLog, read_events
 from prior_search.report import trial_rows, write_parquet, write_report
-from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.request import StudyRequest
 from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.search import Suggestion
+from prior_search.space_tables import Budget, WeightRange
 from prior_search.study import Study
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights

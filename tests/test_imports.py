@@ -14,7 +14,9 @@ BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "core"}
 # a room, and the rooms that it may import besides itself; in the order of the house, bottom first
 GROUND = {"errors", "weights", "trial", "redaction", "whole_file"}
 DATA_SIDE = GROUND | {"tokens", "bottlenecks", "objectives", "models", "data"}
-RECORD_SIDE = GROUND | {"search", "event_log", "toml_input", "request", "study", "report"}
+RECORD_SIDE = GROUND | {
+    "search", "event_log", "toml_input", "space_tables", "request", "study", "report",
+}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "redaction": set(),
@@ -34,7 +36,9 @@ ALLOWED: dict[str, set[str]] = {
     "storage": {"errors", "whole_file"},
     "event_log": {"errors", "redaction", "storage"},
     "toml_input": {"errors"},
-    "request": GROUND | {"search", "toml_input"},
+    "space_tables": GROUND | {"search", "toml_input"},
+    "request": GROUND | {"search", "toml_input", "space_tables"},
+    "default_weights": {"weights", "trial"},
     "steering": set(),
     "study_search": GROUND | {"search", "request", "steering"},
     "study": GROUND | {"search", "event_log", "request", "steering", "study_search", "storage"},
@@ -62,6 +66,7 @@ COMMANDS = (
     "control",
     "data",
     "doctor",
+    "dry_run",
     "evaluate",
     "final",
     "params",

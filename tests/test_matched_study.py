@@ -21,7 +21,8 @@ from prior_search.report import (
     trial_rows,
     write_report,
 )
-from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.request import StudyRequest
+from prior_search.space_tables import Budget, WeightRange
 from prior_search.study import PastTraining, Study
 from prior_search.trial import TrialResult, TrialSpec
 

@@ -11,7 +11,8 @@ import pytest
 from prior_search.commands.steering import read_steering
 from prior_search.errors import RequestError
 from prior_search.report import export_best
-from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.request import StudyRequest
+from prior_search.space_tables import Budget, WeightRange
 from prior_search.steering import Steering
 from prior_search.study import Study
 from prior_search.trial import TrialResult, TrialSpec

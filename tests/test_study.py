@@ -12,7 +12,8 @@ import pytest
 from prior_search.errors import RecordError, RequestError
 from prior_search.event_log import read_events
 from prior_search.report import draw_weights, export_best, read_export, trial_rows, write_parquet
-from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.request import StudyRequest
+from prior_search.space_tables import Budget, WeightRange
 from prior_search.study import Study, derive_seed
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 

@@ -17,8 +17,9 @@ import tomli_w
 from prior_search.errors import RequestError
 from prior_search.past_searches import ARMS
 from prior_search.redaction import has_password
-from prior_search.request import Budget, StudyRequest, resolve
+from prior_search.request import StudyRequest, resolve
 from prior_search.shipped import space_file
+from prior_search.space_tables import Budget
 from prior_search.storage.origin import is_remote
 from prior_search.tasks import PRESETS_OF, make_task
 from prior_search.toml_input import (

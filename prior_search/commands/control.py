@@ -12,14 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from prior_search.commands.dry_run import dry_run
+from prior_search.commands.opening import open_or_create
 from prior_search.commands.places import check_writable, find_study, prepare_data
-from prior_search.commands.search import (
-    dry_run,
-    open_or_create,
-    read_request,
-    run_study,
-    show_result,
-)
+from prior_search.commands.search import read_request, run_study, show_result
 from prior_search.commands.steering import read_steering
 from prior_search.environment import versions
 from prior_search.errors import RequestError

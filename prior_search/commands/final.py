@@ -18,6 +18,7 @@ from prior_search.commands.places import (
     prepare_data,
     to_all,
 )
+from prior_search.default_weights import default_weights
 from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.final_training import FinalTraining
@@ -25,7 +26,6 @@ from prior_search.mlflow_log import MirrorThread
 from prior_search.models import DEFAULT_SETTINGS
 from prior_search.progress import ProgressView
 from prior_search.report import Export, read_export
-from prior_search.request import default_weights
 from prior_search.storage.origin import address_of
 from prior_search.storage.working_copy import local_file, publish
 from prior_search.tasks import PRESETS_OF, make_task

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from prior_search.commands.best import best_table
+from prior_search.commands.dry_run import dry_run
+from prior_search.commands.opening import open_or_create
 from prior_search.commands.places import (
     EARLY_MIRROR_SECONDS,
     MIRROR_SECONDS,
@@ -24,9 +25,9 @@ from prior_search.commands.places import (
     to_all,
 )
 from prior_search.commands.steering import make_changes, read_steering
-from prior_search.environment import versions, write_environment
+from prior_search.environment import versions
 from prior_search.errors import RequestError
-from prior_search.event_log import holds_study, read_events
+from prior_search.event_log import read_events
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.redaction import has_password
@@ -35,7 +36,7 @@ from prior_search.request import StudyRequest, resolve
 from prior_search.shipped import space_file
 from prior_search.steering import Steering
 from prior_search.storage.origin import address_of, is_remote
-from prior_search.storage.working_copy import publish, refresh
+from prior_search.storage.working_copy import publish
 from prior_search.study import PastTraining, Study
 from prior_search.toml_input import choice, read_space
 from prior_search.trial import BOTTLENECKS, Bottleneck, Task
@@ -104,42 +105,6 @@ def _default_steps(task: Task, preset: str) -> int:
     from prior_search.tasks import make_task
 
     return DEFAULT_STEPS if task == "synthetic" else make_task(task, preset).preset.steps
-
-
-def open_or_create(
-    folder: Path, request: StudyRequest, resume: str, facts: dict[str, Any]
-) -> None:
-    """Make the study, or see that the one in the folder is of this request and on this data."""
-    refresh(folder)
-    if not holds_study(folder):
-        if resume == "must":
-            raise RequestError(f"--resume must: there is no study in {folder}")
-        _create(folder, request, facts)
-        return
-    if resume == "never":
-        raise RequestError(f"--resume never: {folder} holds a study; give another --name")
-    differences = StudyRequest.read(folder / "study.toml").differences(request)
-    if differences:
-        raise RequestError(
-            f"{folder} holds a study of another request ({'; '.join(differences)}); "
-            "give another --name, or the same flags to resume it"
-        )
-    made_with = read_events(folder / "events.jsonl")[0]["data_fingerprint"]
-    if made_with != facts["data_fingerprint"]:
-        raise RequestError(
-            f"{folder} was started on data with fingerprint {made_with}, "
-            f"but {request.data} has {facts['data_fingerprint']}"
-        )
-
-
-def _create(folder: Path, request: StudyRequest, facts: dict[str, Any]) -> None:
-    """Make a study; its first event comes last, so a folder that has it is complete."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_environment(folder)
-    except OSError as error:
-        raise RequestError(f"cannot write the study to {folder}: {error}") from error
-    Study.create(folder, request, facts)
 
 
 def run_study(
@@ -224,41 +189,4 @@ def show_result(console: Console, folder: Path) -> int:
     if is_remote(address_of(folder)):  # a shell knows no files there
         exports = " ".join(shown(path) for path in sorted((folder / "best").glob("*.toml")))
     console.print(f"    prior-search final {exports} --seeds 3", highlight=False, soft_wrap=True)
-    return 0
-
-
-def step_seconds(request: StudyRequest, bottleneck: Bottleneck, device: str) -> float:
-    """Seconds of a training step, timed on this machine."""
-    from prior_search.step_timing import seconds_per_step
-    from prior_search.synthetic import read_rehearsal
-
-    if request.task == "synthetic":
-        return read_rehearsal(request.data).step_seconds
-    return seconds_per_step(request, bottleneck, device=device)
-
-
-def dry_run(console: Console, request: StudyRequest, options: argparse.Namespace) -> int:
-    """Print what a study would run and what that costs; 0."""
-    table = Table(title=f"study {request.name!r}: nothing was started", title_justify="left")
-    for column in ("bottleneck", "stage 1", "stage 2", "confirm", "steps", "compute hours"):
-        table.add_column(column)
-    budget, total = request.budget, 0.0
-    for bottleneck in request.bottlenecks:
-        short, full = request.horizon("short"), request.horizon("long")
-        steps = request.planned_steps
-        hours = steps * step_seconds(request, bottleneck, options.device) / 3600
-        total += hours
-        table.add_row(
-            bottleneck,
-            f"{budget.stage1_trials} x {short} steps",
-            f"{budget.stage2_trials} x {full} steps",
-            f"{budget.confirm_trials} x {full} steps",
-            str(steps),
-            f"{hours:.2f}",
-        )
-    console.print(table)
-    console.print(
-        f"{total:.2f} hours of one trial's share of a worker in all, from steps timed on this "
-        "machine; divide by the number of trials that run at a time"
-    )
     return 0

@@ -22,6 +22,7 @@ from prior_search.campaign import (
 )
 from prior_search.campaign.ground import LOCK_NAME, only_driver
 from prior_search.commands.campaign_view import CampaignView
+from prior_search.commands.dry_run import step_seconds
 from prior_search.commands.places import (
     MIRROR_SECONDS,
     check_device,
@@ -30,7 +31,7 @@ from prior_search.commands.places import (
     interrupted,
     prepare_data,
 )
-from prior_search.commands.search import step_seconds, write_pages
+from prior_search.commands.search import write_pages
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError, WorkerLostError
 from prior_search.event_log import PLAN_NAME, holds_campaign

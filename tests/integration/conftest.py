@@ -12,7 +12,8 @@ import pytest
 import tomli_w
 
 from prior_search.event_log import Event, read_events
-from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.request import StudyRequest
+from prior_search.space_tables import Budget, WeightRange
 from prior_search.study import Study
 from prior_search.trial import TrialResult
 

@@ -27,7 +27,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from prior_search.commands.places import check_writable
-from prior_search.commands.search import open_or_create
+from prior_search.commands.opening import open_or_create
 from prior_search.request import StudyRequest
 from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.study import Study

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from prior_search.report import write_report
-from prior_search.request import Budget, StudyRequest, WeightRange
+from prior_search.request import StudyRequest
+from prior_search.space_tables import Budget, WeightRange
 from prior_search.study import Study
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
