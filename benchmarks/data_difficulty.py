@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from prior_search.data import ObjectTracks, open_tracks
-from prior_search.training import load_model
+from prior_search.model_file import load_model
 
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 FRAMES = 4  # per instance: enough for a probe, and quick

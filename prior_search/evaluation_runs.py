@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prior_search.model_evaluation import known_evaluation
+from prior_search.model_file import MODEL_NAME
 from prior_search.study import MAX_RETRIES
-from prior_search.training import MODEL_NAME
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 

@@ -11,10 +11,11 @@ import logging
 from pathlib import Path
 
 from prior_search.data import ObjectTracks
+from prior_search.device import resolve_device
 from prior_search.evaluation import MEASURE, Evaluation
 from prior_search.evaluation.measure import Progress
+from prior_search.model_file import load_model, read_origin
 from prior_search.tasks import make_task
-from prior_search.training import load_model, read_origin, resolve_device
 from prior_search.trial import MetricPoint
 from prior_search.whole_file import write_whole
 

@@ -6,9 +6,10 @@ import time
 
 import torch
 
+from prior_search.device import resolve_device
 from prior_search.request import StudyRequest
 from prior_search.tasks import make_task
-from prior_search.training import make_optimizer, resolve_device
+from prior_search.training import make_optimizer
 from prior_search.trial import Bottleneck
 from prior_search.weights import RegularizerWeights
 

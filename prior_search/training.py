@@ -13,36 +13,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from prior_search.data import FrameBatches, ObjectTracks
 from prior_search.data_parallel import own_rows, sum_gradients, worker_rank
+from prior_search.device import resolve_device
 from prior_search.errors import TrialDivergedError
-from prior_search.models import ModelPreset, OrderedModel
+from prior_search.model_file import MODEL_NAME, save_model, save_tensors
+from prior_search.models import ModelPreset
 from prior_search.storage.checkpoint import Checkpoint
 from prior_search.tasks import make_task
 from prior_search.trial import MetricPoint, TrialSpec
-from prior_search.whole_file import whole_file
 
-MODEL_NAME = "model.safetensors"  # what a final training leaves
 NUM_POINTS = 4  # a trial reports its validation objective this often, the last time at its end
-
-
-def resolve_device(device: str) -> torch.device:
-    """``auto`` is CUDA where a device is visible, else the CPU.
-
-    Raises:
-        ValueError: CUDA is asked for and not available, or the name is unknown.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be one of auto, cpu, cuda, got {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for, but torch sees no CUDA device")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 def learning_rate_factor(step: int, *, horizon: int, warmup_share: float) -> float:
@@ -146,7 +130,7 @@ class TrainingRun:
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
         tensors["all_finite"] = self._all_finite
         metadata = {"spec": _identity(self.spec), "step": str(self.step)}
-        _save_atomically(tensors, path, metadata)
+        save_tensors(tensors, path, metadata)
 
     def restore(self, path: Path) -> bool:
         """Go on from a checkpoint of the same specification; False if the file is of another."""
@@ -173,12 +157,6 @@ class TrainingRun:
 def _identity(spec: TrialSpec) -> str:
     """What two attempts at one training run share."""
     return json.dumps({k: v for k, v in spec.as_dict().items() if k != "attempt"}, sort_keys=True)
-
-
-def _save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    own = {name: t.detach().contiguous().clone() for name, t in tensors.items()}
-    with whole_file(path) as partial:
-        save_file(own, partial, metadata)
 
 
 def fit(
@@ -241,50 +219,3 @@ def _leave(run: TrainingRun, checkpoint: Checkpoint) -> None:
             lambda path: save_model(run.model, path, run.spec, run.tracks.fingerprint),
         )
     checkpoint.remove()
-
-
-def save_model(model: nn.Module, path: Path, spec: TrialSpec, data_fingerprint: str) -> None:
-    """Write a model's parameters and buffers, atomically, with what made it as metadata."""
-    metadata = {"spec": json.dumps(spec.as_dict()), "data_fingerprint": data_fingerprint}
-    _save_atomically(dict(model.state_dict()), path, metadata)
-
-
-def read_origin(path: Path) -> tuple[TrialSpec, str]:
-    """The specification of a saved model and the fingerprint of the data it was trained on.
-
-    Raises:
-        ValueError: the file is no model of this package.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} must be a readable safetensors file: {error}") from error
-    missing = [name for name in ("spec", "data_fingerprint") if name not in metadata]
-    if missing:
-        raise ValueError(f"{path} is no final model: its metadata lack {', '.join(missing)}")
-    try:
-        spec = TrialSpec.from_dict(json.loads(metadata["spec"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds a specification that cannot be read: {error}") from error
-    return spec, metadata["data_fingerprint"]
-
-
-def load_model(path: Path, *, device: str = "auto") -> tuple[OrderedModel, TrialSpec]:
-    """The inverse of ``save_model``, in evaluation mode.
-
-    Raises:
-        ValueError: the file is no model of this package, or not of this version.
-    """
-    spec, _ = read_origin(path)
-    with safe_open(path, framework="pt", device=str(resolve_device(device))) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    try:
-        model = make_task(spec.task, spec.preset).build_model(
-            family=spec.family, bottleneck=spec.bottleneck, settings=spec.settings
-        )
-        model.load_state_dict(tensors)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} does not fit this version's models: {reason}") from error
-    return model.to(resolve_device(device)).eval(), spec

@@ -10,8 +10,8 @@ import pytest
 
 from prior_search import cli
 from prior_search.default_weights import DEFAULT_WEIGHTS, default_weights
+from prior_search.model_file import read_origin
 from prior_search.toml_input import read_toml
-from prior_search.training import read_origin
 from prior_search.trial import FAMILIES, TRAINED_TASKS
 
 SPACES = Path(__file__).parent.parent / "search_spaces"

@@ -30,7 +30,9 @@ ALLOWED: dict[str, set[str]] = {
     "models": GROUND | {"data_parallel", "tokens", "bottlenecks"},
     "data": GROUND | {"data_parallel", "toml_input", "storage"},
     "tasks": DATA_SIDE | {"evaluation"},
-    "training": DATA_SIDE | {"data_parallel", "tasks", "storage"},
+    "device": set(),
+    "model_file": DATA_SIDE | {"tasks", "device"},
+    "training": DATA_SIDE | {"data_parallel", "tasks", "storage", "device", "model_file"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},
     "storage": {"errors", "whole_file"},
@@ -48,17 +50,18 @@ ALLOWED: dict[str, set[str]] = {
     "mlflow_log": GROUND | {"event_log"},
     "progress": GROUND | {"event_log"},
     "synthetic": GROUND | {"toml_input", "storage"},
-    "runner": GROUND | {"data", "training", "synthetic", "storage", "model_evaluation"},
+    "runner": GROUND
+    | {"data", "training", "device", "model_file", "synthetic", "storage", "model_evaluation"},
     "shipped": set(),
     "past_searches": RECORD_SIDE,
-    "model_evaluation": DATA_SIDE | {"tasks", "training", "evaluation"},
-    "evaluation_runs": GROUND | {"study", "training", "model_evaluation"},
+    "model_evaluation": DATA_SIDE | {"tasks", "device", "model_file", "evaluation"},
+    "evaluation_runs": GROUND | {"study", "model_file", "model_evaluation"},
     "campaign": RECORD_SIDE
     | DATA_SIDE
-    | {"evaluation", "tasks", "training", "runner", "environment", "shipped", "past_searches"}
+    | {"evaluation", "tasks", "model_file", "runner", "environment", "shipped", "past_searches"}
     | {"storage"}
     | {"model_evaluation", "evaluation_runs", "final_training"},
-    "step_timing": DATA_SIDE | {"tasks", "training", "request"},
+    "step_timing": DATA_SIDE | {"tasks", "training", "device", "request"},
 }
 COMMANDS = (
     "campaign_view",

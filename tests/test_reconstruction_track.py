@@ -22,9 +22,10 @@ from prior_search.evaluation import (
     reconstruct_all,
 )
 from prior_search.evaluation.reconstruction import ImageMean
+from prior_search.model_file import load_model
 from prior_search.report import draw_reconstructions
 from prior_search.tasks import make_task
-from prior_search.training import fit, load_model
+from prior_search.training import fit
 from prior_search.trial import TrialSpec
 from prior_search.weights import RegularizerWeights
 

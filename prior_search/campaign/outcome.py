@@ -16,6 +16,7 @@ from prior_search.data import open_tracks
 from prior_search.evaluation import Evaluation, reconstruct_all
 from prior_search.event_log import PLAN_NAME, Event, holds_study, read_events
 from prior_search.model_evaluation import EVALUATION_NAME, known_evaluation
+from prior_search.model_file import MODEL_NAME, load_model
 from prior_search.models import parameter_table
 from prior_search.report import Export, draw_accuracy_by_budget, read_export, trial_rows
 from prior_search.report.comparison import ComparisonInput
@@ -26,7 +27,6 @@ from prior_search.report.pictures import PictureTable, picture_table
 from prior_search.report.results import Arm, Result, Results, from_evaluations
 from prior_search.request import StudyRequest
 from prior_search.study import Study
-from prior_search.training import MODEL_NAME, load_model
 from prior_search.trial import Bottleneck, Task
 
 PICTURED = 2  # held-out images of Fig. 5

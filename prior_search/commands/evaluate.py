@@ -17,9 +17,11 @@ from rich.table import Table
 
 from prior_search.commands.places import check_writable, interrupted, prepare_data
 from prior_search.data import open_tracks
+from prior_search.device import resolve_device
 from prior_search.errors import RequestError
 from prior_search.evaluation import METRICS, Evaluation, reconstruct_all
 from prior_search.model_evaluation import evaluate_model, sha256_of
+from prior_search.model_file import MODEL_NAME, load_model, read_origin
 from prior_search.report import (
     draw_accuracy_by_budget,
     draw_accuracy_by_information,
@@ -27,7 +29,6 @@ from prior_search.report import (
 )
 from prior_search.storage.origin import below, name_of
 from prior_search.storage.working_copy import local_file, publish
-from prior_search.training import MODEL_NAME, load_model, read_origin, resolve_device
 from prior_search.trial import OBJECTIVES, TrialSpec
 from prior_search.whole_file import write_whole
 

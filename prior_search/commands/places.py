@@ -88,7 +88,7 @@ def find_campaign(name: str, storage: Path | str) -> Path | None:
 
 def check_device(device: str) -> None:
     """Refuse a device that this machine lacks; on a cluster the workers may have what it lacks."""
-    from prior_search.training import resolve_device
+    from prior_search.device import resolve_device
 
     if os.environ.get("RAY_ADDRESS") or os.environ.get("PRIOR_SEARCH_AUTOSCALING"):
         return

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 import torch
 
 from prior_search.data import ObjectTracks, open_tracks
+from prior_search.device import resolve_device
 from prior_search.errors import StorageError, TrialDivergedError, WorkerLostError
 from prior_search.model_evaluation import evaluate_beside
+from prior_search.model_file import MODEL_NAME
 from prior_search.redaction import redact
 from prior_search.runner import gpu_memory
 from prior_search.runner.worker_group import GroupSettings, WorkerGroup
 from prior_search.storage.checkpoint import Checkpoint, disk_fault
 from prior_search.synthetic import rehearse
-from prior_search.training import MODEL_NAME, fit, resolve_device
+from prior_search.training import fit
 from prior_search.trial import MetricPoint, Status, TrialResult, TrialSpec
 
 logger = logging.getLogger(__name__)

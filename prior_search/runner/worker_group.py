@@ -30,9 +30,10 @@ import torch
 from torch import distributed as dist
 
 from prior_search.data import open_tracks
+from prior_search.device import resolve_device
 from prior_search.errors import TrialDivergedError, WorkerLostError
 from prior_search.storage.checkpoint import Checkpoint
-from prior_search.training import fit, resolve_device
+from prior_search.training import fit
 from prior_search.trial import MetricPoint, TrialSpec
 
 logger = logging.getLogger(__name__)

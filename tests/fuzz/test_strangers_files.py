@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from prior_search.data.taxonomy_table import read_taxonomy
 from prior_search.errors import RequestError
+from prior_search.model_file import load_model, save_model
 from prior_search.tasks import make_task
-from prior_search.training import load_model, save_model
 from prior_search.trial import TrialSpec
 
 TAXONOMIES = {
