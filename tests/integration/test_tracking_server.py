@@ -94,6 +94,7 @@ def test_a_search_whose_server_and_database_die_is_in_postgresql_once(
     search_command: Any,
     check_record: Any,
     environment: dict[str, str],
+    recovered: Any,
 ) -> None:
     command = search_command(tmp_path, rehearsal(step_seconds=0.1), "--tracking-uri", server.uri)
     search = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -107,6 +108,7 @@ def test_a_search_whose_server_and_database_die_is_in_postgresql_once(
     server.kill()
     database.kill()
     wait_until(lambda: num_ended() >= 4)  # without a tracking server nothing waits
+    started = time.monotonic()
     database.start()
     server.start()
     assert search.wait(timeout=300) == 0
@@ -115,6 +117,10 @@ def test_a_search_whose_server_and_database_die_is_in_postgresql_once(
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
+    )
+    recovered(
+        "MLflow and PostgreSQL back, their start and the search's end included, and all there",
+        time.monotonic() - started,
     )
     events = check_record(folder)
     assert_mirrored_once(events, server.uri)
