@@ -10,9 +10,12 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from prior_search.data import ObjectTracks
 from prior_search.device import resolve_device
-from prior_search.evaluation import MEASURE, Evaluation
+from prior_search.evaluation import MEASURE, Evaluation, reconstruct_all
 from prior_search.evaluation.measure import Progress
 from prior_search.model_file import load_model, read_origin
 from prior_search.tasks import make_task
@@ -94,3 +97,29 @@ def known_evaluation(file: Path) -> Evaluation | None:
         logger.warning("%s is no record of this version and does not count: %s", record, error)
         return None
     return found if found.model_sha256 == sha256_of(file) else None
+
+
+def pictured(tracks: ObjectTracks, count: int) -> np.ndarray:
+    """The first held-out images of a set, uint8 [count, 3, H, W]."""
+    return tracks.gather(np.flatnonzero(tracks.is_validation)[:count])
+
+
+def reconstructions(
+    file: Path, images: np.ndarray, *, device: str = "auto"
+) -> dict[int, np.ndarray]:
+    """Images as a saved autoencoder makes them, by budget, few tokens first.
+
+    Args:
+        file: ``model.safetensors`` of a final training of the reconstruction track.
+        images: uint8 [n, 3, H, W].
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        float32 [n, 3, H, W] of each budget, 0 to 1.
+
+    Raises:
+        ValueError: the file is no such model.
+    """
+    model, _ = load_model(file, device=device)
+    made = reconstruct_all(model, torch.from_numpy(images).to(resolve_device(device)))
+    return {budget: shown.cpu().numpy() for budget, shown in made.items()}

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from prior_search.campaign.parts import final_folder
 from prior_search.campaign.plan import CampaignPlan, control_name
 from prior_search.data import open_tracks
-from prior_search.evaluation import Evaluation, reconstruct_all
+from prior_search.evaluation import Evaluation
 from prior_search.event_log import PLAN_NAME, Event, holds_study, read_events
-from prior_search.model_evaluation import EVALUATION_NAME, known_evaluation
-from prior_search.model_file import MODEL_NAME, load_model
+from prior_search.model_evaluation import (
+    EVALUATION_NAME,
+    known_evaluation,
+    pictured,
+    reconstructions,
+)
+from prior_search.model_file import MODEL_NAME
 from prior_search.models import parameter_table
 from prior_search.report import Export, draw_accuracy_by_budget, read_export, trial_rows
 from prior_search.report.comparison import ComparisonInput
@@ -158,16 +161,10 @@ def _pictures(found: Iterable[StudyOutcome], data: Mapping[Task, str]) -> Pictur
 
 
 def _reconstructions(files: Mapping[Bottleneck, Path], data: str) -> PictureTable:
-    tracks = open_tracks(data)
-    images = tracks.gather(np.flatnonzero(tracks.is_validation)[:PICTURED])
-    frames = torch.from_numpy(images)
-    made: dict[Bottleneck, dict[int, Tensor]] = {}
-    for bottleneck, file in files.items():
-        model, _ = load_model(file, device="cpu")
-        made[bottleneck] = reconstruct_all(model, frames)
+    images = pictured(open_tracks(data), PICTURED)
+    made = {arm: reconstructions(file, images, device="cpu") for arm, file in files.items()}
     stacked: dict[str, np.ndarray] = {
-        bottleneck: torch.stack(list(by_budget.values()), dim=1).cpu().numpy()
-        for bottleneck, by_budget in made.items()
+        arm: np.stack(list(by_budget.values()), 1) for arm, by_budget in made.items()
     }
     return picture_table(images / 255.0, stacked, tuple(next(iter(made.values()))))
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -19,9 +18,14 @@ from prior_search.commands.places import check_writable, interrupted, prepare_da
 from prior_search.data import open_tracks
 from prior_search.device import resolve_device
 from prior_search.errors import RequestError
-from prior_search.evaluation import METRICS, Evaluation, reconstruct_all
-from prior_search.model_evaluation import evaluate_model, sha256_of
-from prior_search.model_file import MODEL_NAME, load_model, read_origin
+from prior_search.evaluation import METRICS, Evaluation
+from prior_search.model_evaluation import (
+    evaluate_model,
+    pictured,
+    reconstructions,
+    sha256_of,
+)
+from prior_search.model_file import MODEL_NAME, read_origin
 from prior_search.report import (
     draw_accuracy_by_budget,
     draw_accuracy_by_information,
@@ -158,16 +162,12 @@ def _draw_images(requests: Sequence[_Request], folder: Path, device: str) -> lis
     chosen = [request for request in requests if request.spec.task == "reconstruction"]
     for key in dict.fromkeys((r.spec.family, r.fingerprint, r.spec.preset) for r in chosen):
         own = [r for r in chosen if (r.spec.family, r.fingerprint, r.spec.preset) == key]
-        tracks = open_tracks(own[0].data)
-        images = tracks.gather(np.flatnonzero(tracks.is_validation)[:PICTURED])
+        images = pictured(open_tracks(own[0].data), PICTURED)
         made: dict[str, dict[int, np.ndarray]] = {}
         for request in own:
-            model, spec = load_model(request.file, device=device)
-            frames = torch.from_numpy(images).to(resolve_device(device))
-            name = f"{spec.bottleneck.upper()} {spec.label}"
+            name = f"{request.spec.bottleneck.upper()} {request.spec.label}"
             name += f" ({len(made) + 1})" if name in made else ""
-            by_budget = reconstruct_all(model, frames)
-            made[name] = {budget: shown.cpu().numpy() for budget, shown in by_budget.items()}
+            made[name] = reconstructions(request.file, images, device=device)
         path = folder / f"reconstructions-{own[0].spec.family}-{own[0].fingerprint}.png"
         draw_reconstructions(images / 255.0, made, path)
         paths.append(path)
