@@ -72,10 +72,10 @@ def test_a_checkpoint_of_another_specification_is_not_used(
 
 
 def test_training_lowers_the_loss_on_what_it_sees(tracks_path: Path, make_spec: MakeSpec) -> None:
-    spec = make_spec(bottleneck="prior", search="prior", horizon=60)
+    spec = make_spec(bottleneck="prior", search="prior", horizon=24)
     points = list(fit(spec, open_tracks(tracks_path), device="cpu"))
     chance = math.log(2 * 48 - 1)
-    assert points[-1].metrics["train_objective"] < chance - 1.0
+    assert points[-1].metrics["train_objective"] < chance - 0.7  # 0.1 without training
 
 
 def test_a_loss_that_is_not_finite_is_a_divergence(tracks_path: Path, make_spec: MakeSpec) -> None:
