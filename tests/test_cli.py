@@ -249,8 +249,8 @@ def test_a_driver_that_dies_is_resumed_without_losing_or_repeating_a_trial(
 ) -> None:
     rehearsal = tmp_path / "rehearsal.toml"
     rehearsal.write_text("step_seconds = 0.2\n")
-    flags = small_search(tmp_path, rehearsal, "--task", "synthetic")[1:]
-    command = [sys.executable, str(ROOT / "search.py"), *flags]
+    flags = small_search(tmp_path, rehearsal, "--task", "synthetic")
+    command = [sys.executable, str(ROOT / "search.py"), *flags[1:]]
     log = tmp_path / "gaussian-synthetic-tiny" / "events.jsonl"
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
@@ -264,8 +264,7 @@ def test_a_driver_that_dies_is_resumed_without_losing_or_repeating_a_trial(
         assert driver.returncode == 130
         assert "Resume with:" in output
     ended = [e for e in read_events(log) if e["event"] == "trial_ended"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert cli.main(flags) == 0
     events = read_events(log)
     assert [e for e in events if e["event"] == "trial_ended"][: len(ended)] == ended
     runs = Counter(
