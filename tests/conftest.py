@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy and torch: tests run beside each other
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 # no test joins a Ray of this machine, and nobody joins a test's
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ps-")  # short: sockets are in there
@@ -185,21 +186,26 @@ def s3_server() -> Iterator[str]:
         process.wait()
 
 
-@pytest.fixture
-def bucket(
-    s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], str]:
-    """Addresses of folders in an own bucket; the cache is in the test's folder."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "cache"))
+def make_bucket(s3_server: str, folder: Path, patch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Addresses of folders in a new bucket; the cache is in a folder, each of which has one."""
+    patch.setenv("AWS_ACCESS_KEY_ID", "test")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    patch.setenv("PRIOR_SEARCH_CACHE", str(folder / "cache"))
     from pyarrow import fs
 
-    name = f"b{abs(hash(str(tmp_path))) % 10**9}"
+    name = f"b{abs(hash(str(folder))) % 10**9}"
     store = fs.S3FileSystem(
         endpoint_override=s3_server, scheme="http", region="us-east-1", allow_bucket_creation=True
     )
     store.create_dir(name)
     query = f"endpoint_override={s3_server}&scheme=http&region=us-east-1"
     return lambda folder: f"s3://{name}/{folder}?{query}"
+
+
+@pytest.fixture
+def bucket(
+    s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Addresses of folders in an own bucket; the cache is in the test's folder."""
+    return make_bucket(s3_server, tmp_path, monkeypatch)

@@ -37,7 +37,7 @@ def small_search(folder: Path, tracks: Path, *more: str) -> list[str]:
         "--storage-path", str(folder), "--executor", "local", "--device", "cpu",
         "--max-concurrent-trials", "1", "--stage1-trials", "3", "--stage2-trials", "2",
         "--set", "budget.anchors=1", "--set", "budget.confirm_trials=1",
-        "--set", "budget.short_horizon=0.02", "--steps", "50", *more,
+        "--set", "budget.short_horizon=0.25", "--steps", "4", *more,
     ]  # fmt: skip
 
 
@@ -245,10 +245,13 @@ def test_a_search_in_which_nothing_succeeds_ends_with_three(
     "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.faults), signal.SIGINT]
 )
 def test_a_driver_that_dies_is_resumed_without_losing_or_repeating_a_trial(
-    tmp_path: Path, tracks_path: Path, how: signal.Signals
+    tmp_path: Path, how: signal.Signals
 ) -> None:
-    command = [sys.executable, str(ROOT / "search.py"), *small_search(tmp_path, tracks_path)[1:]]
-    log = tmp_path / "gaussian-contrastive-tiny" / "events.jsonl"
+    rehearsal = tmp_path / "rehearsal.toml"
+    rehearsal.write_text("step_seconds = 0.2\n")
+    flags = small_search(tmp_path, rehearsal, "--task", "synthetic")
+    command = [sys.executable, str(ROOT / "search.py"), *flags[1:]]
+    log = tmp_path / "gaussian-synthetic-tiny" / "events.jsonl"
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
     while not log.exists() or log.read_text().count('"trial_ended"') < 2:
@@ -261,8 +264,7 @@ def test_a_driver_that_dies_is_resumed_without_losing_or_repeating_a_trial(
         assert driver.returncode == 130
         assert "Resume with:" in output
     ended = [e for e in read_events(log) if e["event"] == "trial_ended"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert cli.main(flags) == 0
     events = read_events(log)
     assert [e for e in events if e["event"] == "trial_ended"][: len(ended)] == ended
     runs = Counter(

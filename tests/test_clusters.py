@@ -185,17 +185,12 @@ def test_search_py_runs_from_anywhere_as_ray_submit_does_it(tmp_path: Path) -> N
     """Only search.py is copied to the head's home; the package comes from its install."""
     (tmp_path / "search.py").write_text((ROOT / "search.py").read_text())
     command = [
-        sys.executable,
-        "search.py",
-        "--family",
-        "gaussian",
-        "--dry-run",
-        "--storage-path",
-        ".",
-    ]
+        sys.executable, "search.py", "--family", "gaussian", "--task", "synthetic", "--dry-run",
+        "--storage-path", ".",
+    ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "gaussian-contrastive-tiny" in done.stdout
+    assert "gaussian-synthetic-tiny" in done.stdout
 
 
 def test_a_cluster_that_does_not_answer_may_want_a_token(monkeypatch: pytest.MonkeyPatch) -> None:

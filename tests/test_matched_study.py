@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,45 +21,24 @@ from prior_search.report import (
     write_report,
 )
 from prior_search.request import StudyRequest
-from prior_search.space_tables import Budget, WeightRange
+from prior_search.space_tables import WeightRange
 from prior_search.study import PastTraining, Study
 from prior_search.trial import TrialResult, TrialSpec
+from tests import studies
+from tests.studies import FACTS, REQUEST, open_study
 
-FACTS = {"versions": {"python": "3"}, "data_fingerprint": "abc"}
+close_studies = studies.close_studies  # a fixture, for every test here
 BEST = {"prior": -3.0, "itd": -3.5, "td": -2.5}  # log10 of the best weight of each bottleneck
-OPENED: list[Study] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_studies() -> Iterator[None]:
-    yield
-    while OPENED:
-        OPENED.pop().close()
 
 
 def make_request(*, matched: bool = True) -> StudyRequest:
-    everywhere = ("prior", "td", "itd")
-    return StudyRequest(
+    return dataclasses.replace(
+        REQUEST,
         name="control" if matched else "tuned",
-        family="gaussian",
         bottlenecks=("itd", "td"),
-        task="contrastive",
-        preset="tiny",
-        steps=100,
-        seed=0,
-        data="embedded",
-        ranges=(WeightRange(name="kl_weight", low=1e-5, high=0.1, scale="log", only=everywhere),),
-        settings={"kappa": 0.5},
-        budget=Budget(
-            stage1_trials=4, stage2_trials=3, confirm_trials=1, anchors=1, short_horizon=0.25
-        ),
+        ranges=REQUEST.ranges[:1],
         matched=matched,
     )
-
-
-def open_study(folder: Path) -> Study:
-    OPENED.append(Study(folder))
-    return OPENED[-1]
 
 
 def make_study(folder: Path, *, matched: bool = True) -> Study:
@@ -68,21 +46,14 @@ def make_study(folder: Path, *, matched: bool = True) -> Study:
     return open_study(folder)
 
 
-def value_of(spec: TrialSpec) -> float:
-    """Of what is trained alone."""
-    x = math.log10(spec.weights.kl_weight) - BEST[spec.bottleneck]
-    return 4 + 0.3 * x * x + (1 if spec.horizon < 100 else 0) + (spec.seed % 100) / 1000
-
-
 def outcome(spec: TrialSpec, status: Any = "completed") -> TrialResult:
-    return TrialResult(
-        trial=spec.trial,
-        replicate=spec.replicate,
-        attempt=spec.attempt,
-        status=status,
-        objective=value_of(spec) if status == "completed" else None,
-        wall_seconds=2.0,
-    )
+    value = own_value(spec) if status == "completed" else None
+    return studies.outcome(spec, status, objective=value, wall_seconds=2.0)
+
+
+def own_value(spec: TrialSpec) -> float:
+    """Of what is trained alone."""
+    return studies.value_of(spec, BEST[spec.bottleneck])
 
 
 def finish(study: Study) -> list[TrialSpec]:
@@ -133,7 +104,7 @@ def test_the_optimizer_is_told_the_mean_over_the_arms(tmp_path: Path) -> None:
     assert not study.optimizer("control").history.observations  # half of it is no outcome
     study.record(outcome(itd))
     told = study.optimizer("control").history.observations[0]
-    assert told.value == pytest.approx((value_of(itd) + value_of(td)) / 2, rel=1e-15)
+    assert told.value == pytest.approx((own_value(itd) + own_value(td)) / 2, rel=1e-15)
 
 
 @pytest.mark.parametrize(("status", "attempts"), [("diverged", 1), ("failed", 2), ("lost", 4)])

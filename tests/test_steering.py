@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,67 +9,29 @@ import pytest
 from prior_search.commands.steering import read_steering
 from prior_search.errors import RequestError
 from prior_search.report import export_best
-from prior_search.request import StudyRequest
-from prior_search.space_tables import Budget, WeightRange
 from prior_search.steering import Steering
 from prior_search.study import Study
-from prior_search.trial import TrialResult, TrialSpec
+from prior_search.trial import TrialSpec
+from tests import studies
 
 MANUAL = {"kl_weight": 3e-4, "prediction_weight": 2.0}
-OPENED: list[Study] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_studies() -> Iterator[None]:
-    yield
-    while OPENED:
-        OPENED.pop().close()
-
-
-def make_request(name: str) -> StudyRequest:
-    return StudyRequest(
-        name=name,
-        family="gaussian",
-        bottlenecks=("prior", "td"),
-        task="contrastive",
-        preset="tiny",
-        steps=100,
-        seed=0,
-        data="embedded",
-        ranges=(
-            WeightRange(
-                name="kl_weight", low=1e-5, high=0.1, scale="log", only=("prior", "td", "itd")
-            ),
-            WeightRange(name="prediction_weight", low=0.01, high=10, scale="log", only=("prior",)),
-        ),
-        settings={"kappa": 0.5},
-        budget=Budget(
-            stage1_trials=4, stage2_trials=3, confirm_trials=1, anchors=1, short_horizon=0.25
-        ),
-    )
+close_studies = studies.close_studies  # a fixture, for every test here
 
 
 def make_study(storage: Path, name: str) -> Study:
-    facts = {"versions": {"python": "3"}, "data_fingerprint": "abc"}
-    Study.create(storage / name, make_request(name), facts)
-    return reopened(storage / name)
+    return studies.make_study(storage / name, name=name)
 
 
-def reopened(folder: Path) -> Study:
-    for study in [s for s in OPENED if s.folder == folder]:
-        study.close()
-        OPENED.remove(study)
-    OPENED.append(Study(folder))
-    return OPENED[-1]
+def reopened(study: Study) -> Study:
+    study.close()
+    return studies.open_study(study.folder)
 
 
 def run(study: Study, trials: int = 1000) -> list[TrialSpec]:
-    """Trials one after another, their objective a function of the weights alone."""
+    """Trials one after another."""
     done: list[TrialSpec] = []
     while len(done) < trials and (spec := study.next_trial()) is not None:
-        value = 4 + 0.3 * (math.log10(spec.weights.kl_weight) + 3) ** 2
-        key = dict(zip(("trial", "replicate", "attempt"), spec.key, strict=True))
-        study.record(TrialResult(**key, status="completed", objective=value))
+        study.record(studies.outcome(spec))
         done.append(spec)
     return done
 
@@ -97,7 +57,7 @@ def test_enqueued_weights_run_next_at_the_full_horizon_and_once(tmp_path: Path) 
     study = make_study(tmp_path, "s")
     text = "kl_weight=3e-4,prediction_weight=2"
     steer(study, enqueue=[text])
-    study = reopened(study.folder)
+    study = reopened(study)
     steer(study, enqueue=[text])  # the same command resumes the study
     assert len(steered(study)) == 1
     own = [spec for spec in run(study) if spec.search == "prior"]
@@ -122,7 +82,7 @@ def test_a_fixed_weight_is_held_after_a_restart_and_let_go_on_demand(tmp_path: P
     study = make_study(tmp_path, "s")
     run(study, 6)
     steer(study, fix=["kl_weight=1e-3"])
-    study = reopened(study.folder)
+    study = reopened(study)
     steer(study, fix=["kl_weight=1e-3"])
     assert [event["search"] for event in steered(study)] == ["prior", "td"]
     held = run(study, 4)
@@ -143,10 +103,10 @@ def test_a_steered_study_that_is_replayed_goes_on_bit_for_bit(tmp_path: Path) ->
         for trials in (5, 3):
             run(study, trials)
             if is_cut:
-                study = reopened(study.folder)
+                study = reopened(study)
         steer(study, fix=["prediction_weight=free"], enqueue=["kl_weight=1e-2"])
         if is_cut:
-            study = reopened(study.folder)
+            study = reopened(study)
         run(study)
         return [e["suggestion"] for e in study.events if e["event"] == "trial_suggested"]
 

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
-import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +9,12 @@ import pytest
 from prior_search.errors import RecordError, RequestError
 from prior_search.event_log import read_events
 from prior_search.report import draw_weights, export_best, read_export, trial_rows, write_parquet
-from prior_search.request import StudyRequest
-from prior_search.space_tables import Budget, WeightRange
 from prior_search.study import Study, derive_seed
-from prior_search.trial import MetricPoint, TrialResult, TrialSpec
+from prior_search.trial import MetricPoint, TrialSpec
+from tests import studies
+from tests.studies import FACTS, REQUEST, make_study, open_study, outcome
 
-FACTS = {"versions": {"python": "3"}, "data_fingerprint": "abc"}
-
-
-def make_request(**changes: Any) -> StudyRequest:
-    everywhere = ("prior", "td", "itd")
-    request = StudyRequest(
-        name="study",
-        family="gaussian",
-        bottlenecks=("prior", "td"),
-        task="contrastive",
-        preset="tiny",
-        steps=100,
-        seed=0,
-        data="embedded",
-        ranges=(
-            WeightRange(name="kl_weight", low=1e-5, high=0.1, scale="log", only=everywhere),
-            WeightRange(name="prediction_weight", low=0.01, high=10, scale="log", only=("prior",)),
-        ),
-        settings={"kappa": 0.5},
-        budget=Budget(
-            stage1_trials=4, stage2_trials=3, confirm_trials=1, anchors=1, short_horizon=0.25
-        ),
-    )
-    return dataclasses.replace(request, **changes)
-
-
-OPENED: list[Study] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_studies() -> Iterator[None]:
-    yield
-    while OPENED:
-        OPENED.pop().close()
-
-
-def open_study(folder: Path) -> Study:
-    OPENED.append(Study(folder))
-    return OPENED[-1]
-
-
-def make_study(folder: Path, **changes: Any) -> Study:
-    Study.create(folder, make_request(**changes), FACTS)
-    return open_study(folder)
-
-
-def outcome(spec: TrialSpec, status: Any = "completed", **changes: Any) -> TrialResult:
-    """A result whose value depends on the specification alone."""
-    x = math.log10(spec.weights.kl_weight) + 3
-    value = 4 + 0.3 * x * x + (1 if spec.horizon < 100 else 0) + (spec.seed % 100) / 1000
-    fields: dict[str, Any] = {
-        "trial": spec.trial,
-        "replicate": spec.replicate,
-        "attempt": spec.attempt,
-        "status": status,
-        "objective": value if status == "completed" else None,
-    }
-    return TrialResult(**(fields | changes))
+close_studies = studies.close_studies  # a fixture, for every test here
 
 
 def suggestions(study: Study) -> list[dict[str, Any]]:
@@ -143,7 +83,7 @@ def test_a_study_killed_at_any_event_makes_the_same_suggestions_once_resumed(
     finish(whole, in_flight=1)
     assert cut < len(whole.events)
     folder = tmp_path / "cut"
-    Study.create(folder, make_request(), FACTS)
+    Study.create(folder, REQUEST, FACTS)
     lines = (tmp_path / "whole" / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:cut]) + lines[cut][:7])
     started = time.monotonic()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -32,21 +33,14 @@ def test_the_same_specification_trains_to_the_same_metrics(
     first, second = (list(fit(spec, tracks, device="cpu")) for _ in range(2))
     assert first == second
     assert [p.step for p in first] == [1, 2, 3, 4]
-    other = list(
-        fit(
-            make_spec(family=family, bottleneck=bottleneck, weights=RegularizerWeights(), seed=2),
-            tracks,
-            device="cpu",
-        )
-    )
-    assert other != first
+    assert next(fit(dataclasses.replace(spec, seed=2), tracks, device="cpu")) != first[0]
 
 
 @pytest.mark.parametrize("family", ["gaussian", "ema_vq"])
 def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_that_was_never_interrupted(
     tracks_path: Path, make_spec: MakeSpec, tmp_path: Path, family: Any
 ) -> None:
-    spec = make_spec(family=family, weights=RegularizerWeights(), horizon=8)
+    spec = make_spec(family=family, weights=RegularizerWeights())
     tracks = open_tracks(tracks_path)
     whole = list(fit(spec, tracks, device="cpu"))
     checkpoint = tmp_path / "checkpoint.safetensors"
@@ -74,10 +68,10 @@ def test_a_checkpoint_of_another_specification_is_not_used(
 
 
 def test_training_lowers_the_loss_on_what_it_sees(tracks_path: Path, make_spec: MakeSpec) -> None:
-    spec = make_spec(bottleneck="prior", search="prior", horizon=60)
+    spec = make_spec(bottleneck="prior", search="prior", horizon=24)
     points = list(fit(spec, open_tracks(tracks_path), device="cpu"))
     chance = math.log(2 * 48 - 1)
-    assert points[-1].metrics["train_objective"] < chance - 1.0
+    assert points[-1].metrics["train_objective"] < chance - 0.7  # 0.1 without training
 
 
 def test_a_loss_that_is_not_finite_is_a_divergence(tracks_path: Path, make_spec: MakeSpec) -> None:
@@ -151,11 +145,10 @@ def test_simclr_views_are_drawn_from_the_step_and_only_where_the_preset_asks(
     tracks_path: Path, make_spec: MakeSpec
 ) -> None:
     tracks = open_tracks(tracks_path)
-    plain = list(fit(make_spec(), tracks, device="cpu"))
-    first, second = (
-        list(fit(make_spec(preset="tiny-simclr"), tracks, device="cpu")) for _ in range(2)
-    )
+    plain = next(fit(make_spec(), tracks, device="cpu"))
+    spec = make_spec(preset="tiny-simclr", horizon=2)
+    first, second = (list(fit(spec, tracks, device="cpu")) for _ in range(2))
     assert first == second
-    assert first[0].metrics["train_objective"] != plain[0].metrics["train_objective"]
+    assert first[0].metrics["train_objective"] != plain.metrics["train_objective"]
     for name, preset in PRESETS.items():
         assert preset.augmentation == ("simclr" if name.endswith("-simclr") else "none")

@@ -23,7 +23,7 @@ def run(plan_file: Path, tracks_path: Path, tmp_path: Path) -> Callable[..., int
         return cli.main(
             [
                 "study", str(plan_file), "--storage-path", str(tmp_path / "studies"),
-                "--executor", "local", "--device", "cpu", "--max-concurrent-trials", "2",
+                "--executor", "local", "--device", "cpu", "--max-concurrent-trials", "1",
                 "--set", f"contrastive.data={tracks_path}", "--set", "contrastive.steps=2",
                 "--set", "contrastive.families=['gaussian']",
                 "--set", "contrastive.final_seeds=1",

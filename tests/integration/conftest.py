@@ -134,11 +134,7 @@ def reenact(events: list[Event], request: StudyRequest, folder: Path) -> None:
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """For drivers in processes of their own."""
-    return os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
+    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
 
 @pytest.fixture(scope="session")

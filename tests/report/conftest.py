@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,51 +11,25 @@ from typing import Any
 import pytest
 
 from prior_search.report import write_report
-from prior_search.request import StudyRequest
-from prior_search.space_tables import Budget, WeightRange
+from prior_search.space_tables import Budget
 from prior_search.study import Study
-from prior_search.trial import MetricPoint, TrialResult, TrialSpec
+from prior_search.trial import MetricPoint, TrialSpec
+from tests.studies import REQUEST, outcome
 
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
 
 
-def make_request() -> StudyRequest:
-    everywhere = ("prior", "td", "itd")
-    return StudyRequest(
-        name=f"study {HOSTILE}",
-        family="gaussian",
-        bottlenecks=("prior", "td"),
-        task="contrastive",
-        preset="tiny",
-        steps=100,
-        seed=0,
-        data=HOSTILE,
-        ranges=(
-            WeightRange(name="kl_weight", low=1e-5, high=0.1, scale="log", only=everywhere),
-            WeightRange(name="prediction_weight", low=0.01, high=10, scale="log", only=("prior",)),
-        ),
-        settings={"kappa": 0.5},
-        budget=Budget(
-            stage1_trials=6, stage2_trials=8, confirm_trials=1, anchors=5, short_horizon=0.25
-        ),
-    )
-
-
-def outcome(spec: TrialSpec, status: Any, error: str | None = None) -> TrialResult:
-    """A result whose value depends on the specification alone."""
-    x = math.log10(spec.weights.kl_weight) + 3
-    value = 4 + 0.3 * x * x + (1 if spec.horizon < 100 else 0) + (spec.seed % 100) / 1000
-    return TrialResult(
-        trial=spec.trial,
-        replicate=spec.replicate,
-        attempt=spec.attempt,
-        status=status,
-        objective=value if status == "completed" else None,
-        metrics={"information_nats": 10 * math.log(2.0)},
-        steps=spec.horizon if status == "completed" else 7,
-        wall_seconds=2.0,
-        worker="host:1",
-        error=error,
+def end(study: Study, spec: TrialSpec, status: Any, error: str | None = None) -> None:
+    study.record(
+        outcome(
+            spec,
+            status,
+            metrics={"information_nats": 10 * math.log(2.0)},
+            steps=spec.horizon if status == "completed" else 7,
+            wall_seconds=2.0,
+            worker="host:1",
+            error=error,
+        )
     )
 
 
@@ -67,16 +42,24 @@ def run_trials(study: Study, number: int) -> None:
         study.record_start(spec, "worker")
         study.record_point(spec, MetricPoint(step=10, metrics={"objective": 5.5}))
         if spec.trial == 2 and spec.attempt == 0:
-            study.record(outcome(spec, "lost", HOSTILE))
+            end(study, spec, "lost", HOSTILE)
         elif spec.trial == 1:
-            study.record(outcome(spec, "diverged", "loss is nan at step 7"))
+            end(study, spec, "diverged", "loss is nan at step 7")
         else:
-            study.record(outcome(spec, "completed"))
+            end(study, spec, "completed")
 
 
 def make_study(folder: Path, number: int) -> Study:
     facts = {"versions": {"python": HOSTILE}, "data_fingerprint": "abc"}
-    Study.create(folder, make_request(), facts)
+    request = dataclasses.replace(
+        REQUEST,
+        name=f"study {HOSTILE}",
+        data=HOSTILE,
+        budget=Budget(
+            stage1_trials=6, stage2_trials=8, confirm_trials=1, anchors=5, short_horizon=0.25
+        ),
+    )
+    Study.create(folder, request, facts)
     (folder / "env.lock").write_text(f"{HOSTILE}==1\n")
     study = Study(folder)
     study.begin(facts)

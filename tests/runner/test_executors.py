@@ -1,13 +1,14 @@
-"""Both executors, with real trials of a few steps."""
+"""Both executors, with trials of a few steps, one of which waits for the others."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from prior_search.runner import LocalExecutor, TrialRun, WorkerSettings
-from prior_search.trial import MetricPoint, TrialSpec
+from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
 
 MakeSpec = Callable[..., TrialSpec]
@@ -24,20 +25,6 @@ MakeSpec = Callable[..., TrialSpec]
 @pytest.fixture
 def settings(tracks_path: Path, tmp_path: Path) -> WorkerSettings:
     return WorkerSettings(data=str(tracks_path), trials_folder=str(tmp_path), device="cpu")
-
-
-def executor(kind: str, settings: WorkerSettings, workers: int) -> Any:
-    if kind == "local":
-        return LocalExecutor(settings, num_workers=workers)
-    from prior_search.runner.tune import TuneExecutor
-
-    return TuneExecutor(settings, max_concurrent=workers, cpus_per_trial=1.0)
-
-
-EXECUTORS = [
-    "local",
-    pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.filterwarnings("ignore")]),
-]
 
 
 def test_a_run_reports_points_and_then_its_result(
@@ -93,18 +80,83 @@ def test_a_divergence_is_a_result_of_its_own(
     assert result.objective is None
 
 
-@pytest.mark.parametrize("kind", EXECUTORS)
-def test_every_trial_ends_once_and_processes_are_reused(
-    kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
+def test_a_source_with_nothing_to_run_ends_at_once(
+    settings: WorkerSettings, list_source: Any
 ) -> None:
+    source = list_source([])
+    source.left = 1  # never finished, but nothing to hand out either
+    LocalExecutor(settings, num_workers=1).run(source)
+    assert source.results == []
+
+
+def test_zero_workers_are_refused(settings: WorkerSettings) -> None:
+    with pytest.raises(ValueError, match="num_workers must be >= 1, got 0"):
+        LocalExecutor(settings, num_workers=0)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "local",
+        pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.filterwarnings("ignore")]),
+    ],
+)
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of an executor; one Ray serves all of the tests below."""
+    if request.param == "local":
+        yield "local"
+        return
+    from prior_search.runner.ray_cluster import joined
+
+    with joined():
+        yield "ray"
+
+
+def executor(kind: str, settings: WorkerSettings, workers: int, settings_of: Any = None) -> Any:
+    if kind == "local":
+        return LocalExecutor(settings, num_workers=workers, settings_of=settings_of)
+    from prior_search.runner.tune import TuneExecutor
+
+    return TuneExecutor(settings, max_concurrent=workers, settings_of=settings_of)
+
+
+@pytest.fixture(scope="module")
+def finished(
+    kind: str,
+    tracks_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_spec: MakeSpec,
+    list_source: Any,
+) -> Any:
+    """What a source was told of six trials, the first of which ends after all others.
+
+    It reads its rehearsal from a pipe, and nothing is written there before they have ended.
+    """
+    folder = tmp_path_factory.mktemp(kind)
+    pipe = folder / "rehearsal.toml"
+    os.mkfifo(pipe)
+    trials = WorkerSettings(data=str(tracks_path), trials_folder=str(folder), device="cpu")
+    waiting = dataclasses.replace(trials, data=str(pipe))
     specs = [make_spec(trial=k) for k in range(6)]
+    specs[0] = make_spec(trial=0, task="synthetic")
     specs[2] = make_spec(trial=2, settings={"kapa": 1.0})
     specs[4] = make_spec(trial=4, weights=RegularizerWeights(kl_weight=3e38))
     source = list_source(specs)
-    executor(kind, settings, 2).run(source)
-    by_trial = {r.trial: r.status for r in source.results}
-    assert len(source.results) == 6
-    assert by_trial == {
+    record = source.record
+
+    def record_and_release(result: TrialResult) -> None:
+        record(result)
+        if source.left == 1:
+            pipe.write_text("step_seconds = 0.0")
+
+    source.record = record_and_release
+    executor(kind, trials, 2, lambda spec: waiting if spec.trial == 0 else trials).run(source)
+    return source
+
+
+def test_every_trial_ends_once_and_processes_are_reused(finished: Any) -> None:
+    assert len(finished.results) == 6
+    assert {r.trial: r.status for r in finished.results} == {
         0: "completed",
         1: "completed",
         2: "failed",
@@ -112,24 +164,15 @@ def test_every_trial_ends_once_and_processes_are_reused(
         4: "diverged",
         5: "completed",
     }
-    assert len({r.worker for r in source.results}) <= 2
-    assert len(source.points) == 16
+    assert len({r.worker for r in finished.results}) <= 2
+    assert len(finished.points) == 16
 
 
-@pytest.mark.parametrize("kind", EXECUTORS)
-def test_a_free_worker_gets_the_next_trial_while_another_still_runs(
-    kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
-) -> None:
-    source = list_source(
-        [make_spec(trial=0, horizon=160), *(make_spec(trial=k) for k in range(1, 5))]
-    )
-    executor(kind, settings, 2).run(source)
-    ends = [trial for what, trial in source.notes if what == "end"]
-    assert ends[-1] == 0  # the long one ended last
-    assert source.notes.index(("start", 4)) < source.notes.index(("end", 0))
+def test_a_free_worker_gets_the_next_trial_while_another_still_runs(finished: Any) -> None:
+    assert [trial for what, trial in finished.notes if what == "end"] == [1, 2, 3, 4, 5, 0]
+    assert finished.notes.index(("start", 5)) < finished.notes.index(("end", 0))
 
 
-@pytest.mark.parametrize("kind", EXECUTORS)
 @pytest.mark.faults
 def test_a_killed_worker_costs_an_attempt_and_the_rest_goes_on(
     kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
@@ -165,36 +208,18 @@ def _worker_pids(kind: str, source: Any) -> list[int]:
     return [p.pid for p in children if "TrialActor" in " ".join(p.cmdline())]
 
 
-@pytest.mark.parametrize("kind", EXECUTORS)
 def test_ctrl_c_ends_the_run_without_results_for_what_was_running(
     kind: str, settings: WorkerSettings, make_spec: MakeSpec, list_source: Any
 ) -> None:
-    source = list_source([make_spec(trial=k, horizon=100_000) for k in range(2)])
-    source.on_point = lambda spec: None
-    started = threading.Event()
+    rehearsal = dataclasses.replace(settings, data="embedded")
+    source = list_source([make_spec(task="synthetic", horizon=1_000_000)])
     record_start = source.record_start
 
     def interrupt_soon(spec: TrialSpec, worker: str) -> None:
         record_start(spec, worker)
-        if not started.is_set():
-            started.set()
-            threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     source.record_start = interrupt_soon
     with pytest.raises(KeyboardInterrupt):
-        executor(kind, settings, 2).run(source)
+        executor(kind, rehearsal, 1).run(source)
     assert source.results == []
-
-
-def test_a_source_with_nothing_to_run_ends_at_once(
-    settings: WorkerSettings, list_source: Any
-) -> None:
-    source = list_source([])
-    source.left = 1  # never finished, but nothing to hand out either
-    LocalExecutor(settings, num_workers=1).run(source)
-    assert source.results == []
-
-
-def test_zero_workers_are_refused(settings: WorkerSettings) -> None:
-    with pytest.raises(ValueError, match="num_workers must be >= 1, got 0"):
-        LocalExecutor(settings, num_workers=0)

@@ -15,6 +15,7 @@ from prior_search import cli
 from prior_search.event_log import EventLog, read_events
 from prior_search.storage.file_store import FileStore
 from prior_search.storage.working_copy import bring
+from tests.conftest import make_bucket
 
 Bucket = Callable[[str], str]
 
@@ -26,23 +27,35 @@ SMALL = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "rehearsal.toml"
+    path.write_text(tomli_w.dumps({"step_seconds": 0.0}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def searched(s3_server: str, tmp_path_factory: pytest.TempPathFactory, rehearsal: Path) -> str:
+    """Address of a finished study of all bottlenecks."""
+    with pytest.MonkeyPatch.context() as patch:
+        bucket = make_bucket(s3_server, tmp_path_factory.mktemp("driver"), patch)
+        flags = ["--family", "gaussian", "--name", "s", "--data", str(rehearsal)]
+        arms = ["--bottleneck", "all"]
+        assert cli.main(["search", *flags, *arms, *SMALL, "--storage-path", bucket("st")]) == 0
+        return bucket("st/s")
+
+
 @pytest.fixture
-def study(tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Address of a finished study of all bottlenecks; this machine has not seen it yet."""
-    rehearsal = tmp_path / "rehearsal.toml"
-    rehearsal.write_text(tomli_w.dumps({"step_seconds": 0.0}))
-    flags = ["--family", "gaussian", "--name", "s", "--data", str(rehearsal)]
-    arms = ["--bottleneck", "all"]
-    assert cli.main(["search", *flags, *arms, *SMALL, "--storage-path", bucket("st")]) == 0
-    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "elsewhere"))
-    return bucket("st/s")
+def study(searched: str, bucket: Bucket) -> str:
+    """The same address, on a machine (a cache) that has not seen it yet."""
+    return searched
 
 
 def test_the_ui_shows_a_study_of_a_bucket_and_writes_nothing_there(
-    study: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     driver = EventLog(bring(study) / "events.jsonl")
-    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(bring(study).parent / "third"))
+    monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "third"))
     before = FileStore(study).names()
     commands: list[list[str]] = []
 
@@ -77,10 +90,10 @@ def test_the_ui_leaves_a_shared_store_to_a_driver_on_another_machine(
 
 
 def test_a_control_takes_over_from_a_study_in_a_bucket(
-    study: str, bucket: Bucket, tmp_path: Path, capsys: Any
+    study: str, bucket: Bucket, rehearsal: Path
 ) -> None:
     flags = ["control", "--family", "gaussian", "--from", study, "--name", "c", *SMALL]
-    flags += ["--data", str(tmp_path / "rehearsal.toml"), "--storage-path", bucket("st")]
+    flags += ["--data", str(rehearsal), "--storage-path", bucket("st")]
     assert cli.main(flags) == 0
     events = read_events(bring(bucket("st/c")) / "events.jsonl")
     reused = [event for event in events if event.get("reused")]
