@@ -23,7 +23,6 @@ from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_na
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 ANSWER_SECONDS = 2.0  # that an actor gets to show that it is dead
-WATCH_SECONDS = 1.0  # between two looks at the deadlines
 
 
 class TrialActor(tune.Trainable):
@@ -149,7 +148,6 @@ class Report(tune.Callback):
 
     def __init__(self, searcher: SourceSearcher) -> None:
         self._searcher = searcher
-        self._looked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
         """For Tune's snapshots, as in the searcher."""
@@ -188,11 +186,8 @@ class Report(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **_: Any) -> None:
         """End the actors of trials that have had their time; Tune then reports them as errors."""
-        now, searcher = time.monotonic(), self._searcher
-        if now - self._looked < WATCH_SECONDS:
-            return
-        self._looked = now
-        overdue = searcher.deadlines.overdue(now)
+        searcher = self._searcher
+        overdue = searcher.deadlines.look(time.monotonic())
         for trial in trials if overdue else ():
             spec, actor = searcher.running.get(trial.trial_id), trial.temporary_state.ray_actor
             if spec is not None and spec in overdue and actor is not None:
