@@ -39,9 +39,10 @@ Event = dict[str, Any]
 
 PLAN_NAME = "campaign.toml"  # in the folder of a campaign, which holds those of its studies
 
-# Most of the log. Their loss costs nothing that a result does not bring back, so a result takes
-# them along to the disk, and to a bucket.
-UNSYNCED = ("trial_suggested", "trial_retried", "trial_started", "metric_point")
+# Most of the log, without text that somebody else's code wrote.
+PLAIN = ("trial_suggested", "trial_started", "metric_point")
+# The next result takes these along to the disk, and to a bucket.
+UNSYNCED = (*PLAIN, "trial_retried")
 
 _AS_JSON = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
@@ -155,7 +156,7 @@ class EventLog:
                 bucket was away for too long, and the log of this machine has the event.
         """
         head: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
-        event = head | redact_event(data)
+        event = head | (dict(data) if kind in PLAIN else redact_event(data))
         line = _AS_JSON.encode(event).encode() + b"\n"
         is_heard = kind not in UNSYNCED
         self._write(line, is_synced=is_heard)

@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from prior_search.runner.deadline import WATCH_SECONDS, Deadlines, overdue_result
 from prior_search.runner.gpu_memory import is_leaking
+from prior_search.runner.message import Teller, take
 from prior_search.runner.source import TrialSource
 from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
-from prior_search.trial import MetricPoint, TrialSpec
+from prior_search.trial import TrialSpec
 
 STOP_SECONDS = 5.0  # that a worker gets to end by itself
 
@@ -29,10 +31,10 @@ def _serve(pipe: Connection) -> None:
     threading.Thread(target=_end_with_driver, daemon=True).start()
     pipe.send(worker_name())
     while (job := pipe.recv()) is not None:
-        run = TrialRun(*job)
-        while isinstance(answer := run.advance(), MetricPoint):
-            pipe.send(answer)
-        pipe.send(answer)
+        teller = Teller(TrialRun(*job))
+        while (message := teller.message())["result"] is None:
+            pipe.send(message)
+        pipe.send(message)
         if is_leaking():
             return  # the driver starts another process in the place of this one
 
@@ -172,17 +174,14 @@ class LocalExecutor:
                 worker.overdue_after = self._deadlines.limit(worker.spec.horizon)
                 worker.process.kill()
 
-    def _take(self, source: TrialSource, worker: _Worker, message: object) -> None:
+    def _take(self, source: TrialSource, worker: _Worker, message: Any) -> None:
         if isinstance(message, str):
             worker.name = message
             self._idle.append(worker)
             return
         assert worker.spec is not None  # the rest is about its trial
-        if isinstance(message, MetricPoint):
-            self._deadlines.progress(worker.spec, message.step, time.monotonic())
-            source.record_point(worker.spec, message)
-        else:
-            self._deadlines.end(worker.spec)
+        result = take(message, worker.spec, source, self._deadlines)
+        if result is not None:
             worker.spec = None
             self._idle.append(worker)
-            source.record(message)  # type: ignore[arg-type]  # all that a worker sends besides
+            source.record(result)

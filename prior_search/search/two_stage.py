@@ -190,7 +190,6 @@ class TwoStageOptimizer:
         if suggestion.role == "manual" and dict(suggestion.values) in self._queue:
             self._queue.remove(dict(suggestion.values))
 
-    @one_thread()
     def _next(self, pending: Sequence[Mapping[str, float]]) -> Suggestion | None:
         if self._queue:
             return self._stages.manual(self._queue[0])

@@ -1,8 +1,9 @@
 """The event log of a working copy and its segments in the bucket, kept equal by the driver.
 
 Every line is in this machine's log first. A result, a start of a driver and everything else that
-others hear of is on its disk and in the bucket before ``add`` returns; suggestions, starts and metric points,
-which the next driver comes to again, go there with it, or after ``RENEW_SECONDS`` at the latest.
+others hear of is on its disk and in the bucket before ``add`` returns; suggestions, starts and
+metric points, which the next driver comes to again, go there with it, or after ``RENEW_SECONDS``
+at the latest.
 """
 
 from __future__ import annotations
