@@ -166,15 +166,14 @@ class EventLog:
         return event
 
     def _write(self, line: bytes, *, is_synced: bool) -> None:
-        file = self._file.fileno()
-        end = os.fstat(file).st_size
+        file, written = self._file.fileno(), 0
         try:
-            while line:
-                line = line[os.write(file, line) :]  # a full disk takes a part, then refuses
+            while written < len(line):  # a full disk takes a part, then refuses
+                written += os.write(file, line[written:])
             if is_synced:
                 os.fsync(file)
         except OSError as error:
-            os.ftruncate(file, end)
+            os.ftruncate(file, os.fstat(file).st_size - written)
             raise StorageError(
                 f"cannot write {self.path}: {error.strerror}; "
                 "all that it holds is kept, and the same command goes on from there"

@@ -30,8 +30,11 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
     threading.Thread(target=_end_with_driver, daemon=True).start()
     pipe.send(worker_name())
+    settings: WorkerSettings | None = None
     while (job := pipe.recv()) is not None:
-        teller = Teller(TrialRun(*job))
+        settings = job["settings"] or settings
+        assert settings is not None  # the first job brings them
+        teller = Teller(TrialRun(settings, TrialSpec.from_dict(job["spec"])))
         while (message := teller.message())["result"] is None:
             pipe.send(message)
         pipe.send(message)
@@ -58,7 +61,15 @@ class _Worker:
         theirs.close()
         self.name = ""  # known once it is up
         self.spec: TrialSpec | None = None
+        self.settings: WorkerSettings | None = None  # that it has
         self.overdue_after: float | None = None  # seconds, once the driver has ended it
+
+    def send(self, spec: TrialSpec, settings: WorkerSettings) -> None:
+        """Hand a trial to the process, as plain data, and settings that it does not have yet."""
+        news = None if settings == self.settings else settings
+        self.settings = settings
+        with contextlib.suppress(BrokenPipeError):  # who listens hears of the end
+            self.pipe.send({"settings": news, "spec": spec.as_dict()})
 
     def stop(self) -> None:
         """End the process, with a running trial or without."""
@@ -135,8 +146,7 @@ class LocalExecutor:
             worker.spec = spec
             source.record_start(spec, worker.name)
             self._deadlines.begin(spec, time.monotonic())
-            with contextlib.suppress(BrokenPipeError):  # listening will record the loss
-                worker.pipe.send((self._settings_of(spec), spec))
+            worker.send(spec, self._settings_of(spec))
 
     def _listen(self, source: TrialSource) -> None:
         """Wait for a message or a look at the deadlines; take one message of each that has any."""

@@ -1,0 +1,145 @@
+"""A driver's share of the time while so many one-second trials are always under way.
+
+    python -m benchmarks.load_workers --executor local --workers 64
+    python -m benchmarks.load_workers --executor ray --workers 16 --nodes 8
+    python -m benchmarks.load_workers --executor tune --workers 16 --nodes 8
+
+A search with real workers; its trials, of the synthetic task, sleep, so that a small machine holds
+more of them than it has cores, and report four points each, as trainings do. ``--nodes`` simulates
+that many on this machine. ``tune`` is the floor under ``ray``: trials that sleep and report
+nothing but their end, run by Ray Tune without anything of ours.
+
+*Share*: processor seconds of the driver's process, threads and system calls included, by seconds
+of wall clock, from the third start per worker to the last of stage 1: until then every worker
+always has a trial. Starting workers does not count, nor does the surrogate. *Waiting*: between two
+ends of trials on one worker, the time that is not the second trial's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import FACTS, make_request
+
+# as in the tests: Ray on loopback, and nobody else's; before it is imported
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+from prior_search.event_log import Event
+from prior_search.runner import LocalExecutor, WorkerSettings
+from prior_search.study import Study
+
+TRIALS_PER_WORKER = 12
+REHEARSAL = "step_seconds = 0.05\n"  # 20 steps at the short horizon
+NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 << 20}
+
+
+class Watch:
+    """Starts and ends of trials as the driver hears of them, and its processor time by then."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.starts: list[tuple[float, float]] = []
+        self.ends: dict[str, list[tuple[float, float]]] = defaultdict(list)  # and seconds there
+
+    def start(self) -> None:
+        """A trial has started."""
+        self.starts.append((time.process_time(), time.perf_counter()))
+
+    def end(self, worker: str, seconds: float) -> None:
+        """A trial of so many seconds has ended."""
+        self.ends[worker].append((time.perf_counter(), seconds))
+
+    def note(self, event: Event) -> None:
+        """Listen to a study."""
+        if event["event"] == "trial_started":
+            self.start()
+        elif event["event"] == "trial_ended":
+            self.end(event["result"]["worker"], event["result"]["wall_seconds"])
+
+    def tell(self, what: str, starts: int) -> None:
+        """Print what was measured up to that many starts."""
+        first, last = self.starts[3 * self.workers], self.starts[starts - 1]
+        processor, wall = last[0] - first[0], last[1] - first[1]
+        trials = starts - 1 - 3 * self.workers
+        kept = [ends for ends in self.ends.values() if len(ends) > 1]
+        between = sum(ends[-1][0] - ends[0][0] for ends in kept)
+        rate = sum((len(ends) - 1) / (ends[-1][0] - ends[0][0]) for ends in kept)
+        busy = sum(seconds for ends in kept for _, seconds in ends[1:])
+        print(
+            f"{self.workers} one-second trials at a time on {what}: "
+            f"share {100 * processor / wall:.1f} %, {1000 * processor / trials:.2f} ms a trial, "
+            f"{rate:.1f} trials a second, "
+            f"{len(self.ends)} workers waited {100 * (1 - busy / between):.1f} % of their time"
+        )
+
+
+def measure_search(kind: str, workers: int, nodes: int) -> None:
+    trials, watch = TRIALS_PER_WORKER * workers, Watch(workers)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, rehearsal = Path(scratch) / "study", Path(scratch) / "rehearsal.toml"
+        rehearsal.write_text(REHEARSAL)
+        settings = WorkerSettings(
+            data=str(rehearsal), trials_folder=str(folder / "trials"), device="cpu"
+        )
+        Study.create(folder, make_request(trials, 1), FACTS)
+        study = Study(folder, watch.note)
+        study.begin(FACTS)
+        executor(kind, settings, workers).run(study)
+        study.close()
+    watch.tell(f"{kind} workers of {nodes} nodes", trials)
+
+
+def executor(kind: str, settings: WorkerSettings, workers: int) -> Any:
+    if kind == "local":
+        return LocalExecutor(settings, num_workers=workers)
+    from prior_search.runner.tune import TuneExecutor
+
+    return TuneExecutor(settings, max_concurrent=workers)
+
+
+def simulate(workers: int, nodes: int) -> Any:
+    """A cluster of so many nodes on this machine, joined."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "include_dashboard": False, **NODE}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    for number in range(nodes):
+        cluster.add_node(
+            num_cpus=workers * (number + 1) // nodes - workers * number // nodes, **NODE
+        )
+    ray.init(address=cluster.address, log_to_driver=False)
+    return cluster
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--executor", choices=("local", "ray", "tune"), required=True)
+    parser.add_argument("--workers", type=int, default=64)
+    parser.add_argument("--nodes", type=int, default=1)
+    options = parser.parse_args()
+    if options.executor == "local":
+        measure_search("local", options.workers, 1)
+        return
+    cluster = simulate(options.workers, options.nodes)
+    if options.executor == "ray":
+        measure_search("ray", options.workers, options.nodes)
+    else:
+        from benchmarks.tune_alone import run
+
+        watch = Watch(options.workers)
+        run(watch, TRIALS_PER_WORKER * options.workers)
+        watch.tell(f"Tune alone, {options.nodes} nodes", TRIALS_PER_WORKER * options.workers)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
