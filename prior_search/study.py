@@ -9,7 +9,6 @@ handed out again, one attempt later.
 from __future__ import annotations
 
 import dataclasses
-import gc
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -96,7 +95,6 @@ class Study:
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Record a driver's start and take up again the runs that the last driver left behind."""
-        gc.freeze()  # what was imported and replayed stays: no collection need look at it again
         self._append("driver_started", facts)
         for key, spec in list(self._running.items()):
             if not self._reuse(self._runs[key]):
