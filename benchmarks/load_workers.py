@@ -129,6 +129,8 @@ def main() -> None:
     if options.executor == "local":
         measure_search("local", options.workers, 1)
         return
+    import ray
+
     cluster = simulate(options.workers, options.nodes)
     if options.executor == "ray":
         measure_search("ray", options.workers, options.nodes)
@@ -138,6 +140,7 @@ def main() -> None:
         watch = Watch(options.workers)
         run(watch, TRIALS_PER_WORKER * options.workers)
         watch.tell(f"Tune alone, {options.nodes} nodes", TRIALS_PER_WORKER * options.workers)
+    ray.shutdown()
     cluster.shutdown()
 
 
