@@ -18,6 +18,7 @@ ends of trials on one worker, the time that is not the second trial's own.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import secrets
 import tempfile
@@ -37,7 +38,10 @@ from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.study import Study
 
 TRIALS_PER_WORKER = 12
-REHEARSAL = "step_seconds = 0.05\n"  # 20 steps at the short horizon
+STEPS = 20  # at the short horizon
+# On Ray the first trials take longer, until all workers have started: Tune gives the worker of a
+# trial that ends to one that waits for its own, and ends that, which never starts then.
+FIRST_SECONDS = 120.0
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 << 20}
 
 
@@ -84,25 +88,29 @@ class Watch:
 def measure_search(kind: str, workers: int, nodes: int) -> None:
     trials, watch = TRIALS_PER_WORKER * workers, Watch(workers)
     with tempfile.TemporaryDirectory() as scratch:
-        folder, rehearsal = Path(scratch) / "study", Path(scratch) / "rehearsal.toml"
-        rehearsal.write_text(REHEARSAL)
-        settings = WorkerSettings(
-            data=str(rehearsal), trials_folder=str(folder / "trials"), device="cpu"
+        folder = Path(scratch) / "study"
+        rehearsals = {n: Path(scratch) / f"{n}.toml" for n in ("quick", "first")}
+        rehearsals["quick"].write_text(f"step_seconds = {1.0 / STEPS}\n")
+        rehearsals["first"].write_text(f"step_seconds = {FIRST_SECONDS / STEPS}\n")
+        quick = WorkerSettings(
+            data=str(rehearsals["quick"]), trials_folder=str(folder / "trials"), device="cpu"
         )
+        first = dataclasses.replace(quick, data=str(rehearsals["first"]))
         Study.create(folder, make_request(trials, 1), FACTS)
         study = Study(folder, watch.note)
         study.begin(FACTS)
-        executor(kind, settings, workers).run(study)
+        if kind == "local":
+            LocalExecutor(quick, num_workers=workers).run(study)
+        else:
+            from prior_search.runner.tune import TuneExecutor
+
+            TuneExecutor(
+                quick,
+                max_concurrent=workers,
+                settings_of=lambda spec: first if spec.trial < workers else quick,
+            ).run(study)
         study.close()
     watch.tell(f"{kind} workers of {nodes} nodes", trials)
-
-
-def executor(kind: str, settings: WorkerSettings, workers: int) -> Any:
-    if kind == "local":
-        return LocalExecutor(settings, num_workers=workers)
-    from prior_search.runner.tune import TuneExecutor
-
-    return TuneExecutor(settings, max_concurrent=workers)
 
 
 def simulate(workers: int, nodes: int) -> Any:
@@ -138,7 +146,7 @@ def main() -> None:
         from benchmarks.tune_alone import run
 
         watch = Watch(options.workers)
-        run(watch, TRIALS_PER_WORKER * options.workers)
+        run(watch, TRIALS_PER_WORKER * options.workers, FIRST_SECONDS)
         watch.tell(f"Tune alone, {options.nodes} nodes", TRIALS_PER_WORKER * options.workers)
     ray.shutdown()
     cluster.shutdown()

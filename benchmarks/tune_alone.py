@@ -19,15 +19,20 @@ del ours
 
 
 class Sleep(tune.Trainable):
-    """A trial that reports nothing but its end."""
+    """A trial that reports nothing but its end; a worker's first one takes longer."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """The first trial of this worker."""
+        self._seconds = config["first_seconds"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Nothing to do."""
+        """A later one."""
+        self._seconds = 1.0
         return True
 
     def step(self) -> dict[str, Any]:
         """All of it."""
-        time.sleep(1.0)
+        time.sleep(self._seconds)
         return {"worker": os.getpid(), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -37,9 +42,10 @@ class Sleep(tune.Trainable):
 class Counter(Searcher):
     """Hands out trials while fewer run than there are workers."""
 
-    def __init__(self, trials: int, workers: int) -> None:
+    def __init__(self, trials: int, workers: int, first_seconds: float) -> None:
         super().__init__(metric="training_iteration", mode="max")
         self._trials, self._workers, self._running = trials, workers, 0
+        self._first_seconds = first_seconds
 
     def suggest(self, trial_id: str) -> Any:
         """The next, if there is room for it."""
@@ -48,7 +54,7 @@ class Counter(Searcher):
         if self._running == self._workers:
             return None
         self._trials, self._running = self._trials - 1, self._running + 1
-        return {"left": self._trials}
+        return {"first_seconds": self._first_seconds}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Make room."""
@@ -82,10 +88,10 @@ class Listener(tune.Callback):
         self._watch.end(str(result["worker"]), 1.0)
 
 
-def run(watch: Watch, trials: int) -> None:
+def run(watch: Watch, trials: int, first_seconds: float) -> None:
     """Run so many trials on the cluster that this process has joined."""
     with tempfile.TemporaryDirectory() as scratch:
-        searcher = Counter(trials, watch.workers)
+        searcher = Counter(trials, watch.workers, first_seconds)
         tune.Tuner(
             tune.with_resources(Sleep, {"cpu": 1}),
             tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
