@@ -10,9 +10,9 @@ that many on this machine. ``tune`` is the floor under ``ray``: trials that slee
 nothing but their end, run by Ray Tune without anything of ours.
 
 *Share*: processor seconds of the driver's process, threads and system calls included, by seconds
-of wall clock, from the third start per worker to the last of stage 1: until then every worker
-always has a trial. Starting workers does not count, nor does the surrogate. *Waiting*: between two
-ends of trials on one worker, the time that is not the second trial's own.
+of wall clock, from when every worker has ended a trial to the last start of stage 1: all that time
+every worker has one. Starting workers does not count, nor does the surrogate. *Waiting*: between
+two ends of trials on one worker, the time that is not the second trial's own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import secrets
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,13 @@ os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)
 from prior_search.event_log import Event
 from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.study import Study
+from prior_search.trial import TrialSpec
 
 TRIALS_PER_WORKER = 12
 STEPS = 20  # at the short horizon
-# On Ray the first trials take longer, until all workers have started: Tune gives the worker of a
-# trial that ends to one that waits for its own, and ends that, which never starts then.
+# The first trials take longer, until all workers have started: workers that are ready first would
+# spend the budget, and Tune gives the worker of a trial that ends to one that waits for its own,
+# whose start it then breaks off, again and again.
 FIRST_SECONDS = 120.0
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 << 20}
 
@@ -52,6 +55,7 @@ class Watch:
         self.workers = workers
         self.starts: list[tuple[float, float]] = []
         self.ends: dict[str, list[tuple[float, float]]] = defaultdict(list)  # and seconds there
+        self.full: int | None = None  # starts by the time that every worker had ended a trial
 
     def start(self) -> None:
         """A trial has started."""
@@ -60,6 +64,8 @@ class Watch:
     def end(self, worker: str, seconds: float) -> None:
         """A trial of so many seconds has ended."""
         self.ends[worker].append((time.perf_counter(), seconds))
+        if self.full is None and len(self.ends) == self.workers:
+            self.full = len(self.starts)
 
     def note(self, event: Event) -> None:
         """Listen to a study."""
@@ -70,9 +76,12 @@ class Watch:
 
     def tell(self, what: str, starts: int) -> None:
         """Print what was measured up to that many starts."""
-        first, last = self.starts[3 * self.workers], self.starts[starts - 1]
+        if self.full is None:
+            print(f"only {len(self.ends)} of {self.workers} workers have started in time")
+            return
+        first, last = self.starts[self.full], self.starts[starts - 1]
         processor, wall = last[0] - first[0], last[1] - first[1]
-        trials = starts - 1 - 3 * self.workers
+        trials = starts - 1 - self.full
         kept = [ends for ends in self.ends.values() if len(ends) > 1]
         between = sum(ends[-1][0] - ends[0][0] for ends in kept)
         rate = sum((len(ends) - 1) / (ends[-1][0] - ends[0][0]) for ends in kept)
@@ -81,7 +90,7 @@ class Watch:
             f"{self.workers} one-second trials at a time on {what}: "
             f"share {100 * processor / wall:.1f} %, {1000 * processor / trials:.2f} ms a trial, "
             f"{rate:.1f} trials a second, "
-            f"{len(self.ends)} workers waited {100 * (1 - busy / between):.1f} % of their time"
+            f"workers waited {100 * (1 - busy / between):.1f} % of their time"
         )
 
 
@@ -99,18 +108,24 @@ def measure_search(kind: str, workers: int, nodes: int) -> None:
         Study.create(folder, make_request(trials, 1), FACTS)
         study = Study(folder, watch.note)
         study.begin(FACTS)
-        if kind == "local":
-            LocalExecutor(quick, num_workers=workers).run(study)
-        else:
-            from prior_search.runner.tune import TuneExecutor
-
-            TuneExecutor(
-                quick,
-                max_concurrent=workers,
-                settings_of=lambda spec: first if spec.trial < workers else quick,
-            ).run(study)
+        executor(kind, quick, workers, lambda spec: first if spec.trial < workers else quick).run(
+            study
+        )
         study.close()
     watch.tell(f"{kind} workers of {nodes} nodes", trials)
+
+
+def executor(
+    kind: str,
+    settings: WorkerSettings,
+    workers: int,
+    settings_of: Callable[[TrialSpec], WorkerSettings],
+) -> Any:
+    if kind == "local":
+        return LocalExecutor(settings, num_workers=workers, settings_of=settings_of)
+    from prior_search.runner.tune import TuneExecutor
+
+    return TuneExecutor(settings, max_concurrent=workers, settings_of=settings_of)
 
 
 def simulate(workers: int, nodes: int) -> Any:
