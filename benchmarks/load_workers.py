@@ -1,8 +1,8 @@
 """A driver's share of the time while so many one-second trials are always under way.
 
     python -m benchmarks.load_workers --executor local --workers 64
-    python -m benchmarks.load_workers --executor ray --workers 16 --nodes 8
-    python -m benchmarks.load_workers --executor tune --workers 16 --nodes 8
+    python -m benchmarks.load_workers --executor ray --workers 6 --nodes 2
+    python -m benchmarks.load_workers --executor tune --workers 6 --nodes 2
 
 A search with real workers; its trials, of the synthetic task, sleep, so that a small machine holds
 more of them than it has cores, and report four points each, as trainings do. ``--nodes`` simulates
@@ -39,12 +39,12 @@ from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.study import Study
 from prior_search.trial import TrialSpec
 
-TRIALS_PER_WORKER = 12
+TRIALS_PER_WORKER = 25
 STEPS = 20  # at the short horizon
 # The first trials take longer, until all workers have started: workers that are ready first would
 # spend the budget, and Tune gives the worker of a trial that ends to one that waits for its own,
 # whose start it then breaks off, again and again.
-FIRST_SECONDS = 120.0
+FIRST_SECONDS = 50.0
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 << 20}
 
 
@@ -94,13 +94,13 @@ class Watch:
         )
 
 
-def measure_search(kind: str, workers: int, nodes: int) -> None:
+def measure_search(kind: str, workers: int, nodes: int, first_seconds: float) -> None:
     trials, watch = TRIALS_PER_WORKER * workers, Watch(workers)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "study"
         rehearsals = {n: Path(scratch) / f"{n}.toml" for n in ("quick", "first")}
         rehearsals["quick"].write_text(f"step_seconds = {1.0 / STEPS}\n")
-        rehearsals["first"].write_text(f"step_seconds = {FIRST_SECONDS / STEPS}\n")
+        rehearsals["first"].write_text(f"step_seconds = {first_seconds / STEPS}\n")
         quick = WorkerSettings(
             data=str(rehearsals["quick"]), trials_folder=str(folder / "trials"), device="cpu"
         )
@@ -148,20 +148,22 @@ def main() -> None:
     parser.add_argument("--executor", choices=("local", "ray", "tune"), required=True)
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--first-seconds", type=float, default=FIRST_SECONDS)
     options = parser.parse_args()
     if options.executor == "local":
-        measure_search("local", options.workers, 1)
+        measure_search("local", options.workers, 1, options.first_seconds)
         return
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.workers)  # all start at once
     import ray
 
     cluster = simulate(options.workers, options.nodes)
     if options.executor == "ray":
-        measure_search("ray", options.workers, options.nodes)
+        measure_search("ray", options.workers, options.nodes, options.first_seconds)
     else:
         from benchmarks.tune_alone import run
 
         watch = Watch(options.workers)
-        run(watch, TRIALS_PER_WORKER * options.workers, FIRST_SECONDS)
+        run(watch, TRIALS_PER_WORKER * options.workers, options.first_seconds)
         watch.tell(f"Tune alone, {options.nodes} nodes", TRIALS_PER_WORKER * options.workers)
     ray.shutdown()
     cluster.shutdown()
