@@ -5,9 +5,9 @@
 Writes the record of a finished study with so many trials, then measures in fresh states: resuming
 (``Study`` replays the log), the rows of ``status``, ``trials.parquet``, the report, and memory.
 Then a driver's time for one stage-1 trial (suggestion, start, four points, result, all in the
-log), from which the share follows that 64 concurrent one-second trials would take of it, for one
-suggestion of the surrogate, and for sending ``--mirrored`` trials to MLflow. With ``--executor``,
-a search with real workers instead. Times are processor seconds where that is said: other
+log), from which the share follows that 64 concurrent one-second trials would take of it without
+an executor (``load_workers.py`` has real ones), for one suggestion of the surrogate, and for
+sending ``--mirrored`` trials to MLflow. Times are processor seconds where that is said: other
 processes of the machine do not count.
 """
 
@@ -19,14 +19,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from prior_search.event_log import Event, EventLog, read_events
+from prior_search.event_log import EventLog, read_events
 from prior_search.report import trial_rows, write_parquet, write_report
 from prior_search.request import StudyRequest
-from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.search import Suggestion
 from prior_search.space_tables import Budget, WeightRange
 from prior_search.study import Study
@@ -158,61 +156,11 @@ def measure_driver(trials: int = 512) -> None:
         study.close()
 
 
-def measure_search(executor: str, at_a_time: int) -> None:
-    """The driver's processor time, threads included, for one-second trials in real workers.
-
-    Trials of ``--task synthetic`` sleep, so that a small machine holds more of them than it has
-    cores. Counted from the end of each worker's first trial to that of stage 1: starting workers,
-    and the surrogate, come on top.
-    """
-    trials = 8 * at_a_time
-    ends: list[tuple[float, float]] = []
-
-    def note(event: Event) -> None:
-        if event["event"] == "trial_ended":
-            ends.append((time.process_time(), time.perf_counter()))
-
-    with tempfile.TemporaryDirectory() as scratch:
-        folder, rehearsal = Path(scratch) / "study", Path(scratch) / "rehearsal.toml"
-        rehearsal.write_text("step_seconds = 0.05\n")  # 20 steps at the short horizon
-        settings = WorkerSettings(
-            data=str(rehearsal), trials_folder=str(folder / "trials"), device="cpu"
-        )
-        Study.create(folder, make_request(trials - 1, 1), FACTS)
-        study = Study(folder, note)
-        study.begin(FACTS)
-        executor_of(executor, settings, at_a_time).run(study)
-        study.close()
-    first, last = ends[at_a_time], ends[-2]  # the last trial is one of stage 2
-    processor = (last[0] - first[0]) / (last[1] - first[1])
-    print(
-        f"{at_a_time} one-second trials at a time on {executor} workers: "
-        f"{100 * processor:.1f} % of a processor for the driver, "
-        f"{(trials - 2 - at_a_time) / (last[1] - first[1]):.1f} trials a second"
-    )
-
-
-def executor_of(kind: str, settings: WorkerSettings, at_a_time: int) -> Any:
-    if kind == "local":
-        return LocalExecutor(settings, num_workers=at_a_time)
-    import ray
-
-    from prior_search.runner.tune import TuneExecutor
-
-    ray.init(num_cpus=at_a_time, include_dashboard=False, log_to_driver=False)
-    return TuneExecutor(settings, max_concurrent=at_a_time)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--mirrored", type=int, default=1_000, help="trials sent to MLflow")
-    parser.add_argument("--executor", choices=("local", "ray"), help="only a search on it")
-    parser.add_argument("--workers", type=int, default=64, help="of that search")
     options = parser.parse_args()
-    if options.executor is not None:
-        measure_search(options.executor, options.workers)
-        return
     measure_record(options.trials)
     measure_driver()
     measure_mirror(options.mirrored)

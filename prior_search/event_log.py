@@ -2,12 +2,14 @@
 
 Every event is a flat mapping with a sequence number ``seq`` (from 0), the wall-clock ``time`` in
 Unix seconds and its kind in ``event``. A line is handed to the system before ``append`` returns,
-so a driver that is killed loses none, and it is on disk, so a machine that loses power loses none
-either; only starts and metric points, which decide nothing, wait for the next other event to be
-put there with it. A last line that was cut by a crash never counted and is removed when the log is
-opened for writing.
+so a driver that is killed loses none. A result, and all else that others hear of, is on disk by
+then, with everything before it, so a machine that loses power loses none of these. Suggestions,
+retries, starts and metric points wait for the next of them: the next driver comes to the same
+suggestions and retries, and starts and points decide nothing. A last line that was cut by a crash
+never counted and is removed when the log is opened for writing.
 
-In the working copy of a bucket the log is written there, too, under a lease (``storage``).
+In the working copy of a bucket the log is written there, too, under a lease (``storage``), and
+what waits for the disk waits for the bucket.
 """
 
 from __future__ import annotations
@@ -37,11 +39,12 @@ Event = dict[str, Any]
 
 PLAN_NAME = "campaign.toml"  # in the folder of a campaign, which holds those of its studies
 
-# These decide nothing, hold no free text, and are most of the log; a later event syncs them, too.
-UNSYNCED = ("trial_started", "metric_point")
-# In a bucket these come with the next result: until then nobody has heard of them, and the next
-# driver comes to the same suggestions.
-UNHEARD = (*UNSYNCED, "trial_suggested", "trial_retried")
+# Most of the log, without text that somebody else's code wrote.
+PLAIN = ("trial_suggested", "trial_started", "metric_point")
+# The next result takes these along to the disk, and to a bucket.
+UNSYNCED = (*PLAIN, "trial_retried")
+
+_AS_JSON = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def read_events(path: Path) -> list[Event]:
@@ -153,24 +156,24 @@ class EventLog:
                 bucket was away for too long, and the log of this machine has the event.
         """
         head: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
-        event = head | (dict(data) if kind in UNSYNCED else redact_event(data))
-        line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        self._write(line, is_synced=kind not in UNSYNCED)
+        event = head | (dict(data) if kind in PLAIN else redact_event(data))
+        line = _AS_JSON.encode(event).encode() + b"\n"
+        is_heard = kind not in UNSYNCED
+        self._write(line, is_synced=is_heard)
         self.events.append(event)
         if self._replica is not None:
-            self._replica.add(line, is_heard=kind not in UNHEARD)
+            self._replica.add(line, is_heard=is_heard)
         return event
 
     def _write(self, line: bytes, *, is_synced: bool) -> None:
-        file = self._file.fileno()
-        end = os.fstat(file).st_size
+        file, written = self._file.fileno(), 0
         try:
-            while line:
-                line = line[os.write(file, line) :]  # a full disk takes a part, then refuses
+            while written < len(line):  # a full disk takes a part, then refuses
+                written += os.write(file, line[written:])
             if is_synced:
                 os.fsync(file)
         except OSError as error:
-            os.ftruncate(file, end)
+            os.ftruncate(file, os.fstat(file).st_size - written)
             raise StorageError(
                 f"cannot write {self.path}: {error.strerror}; "
                 "all that it holds is kept, and the same command goes on from there"

@@ -38,7 +38,7 @@ class Study:
 
     Args:
         folder: holds ``study.toml`` and ``events.jsonl``; ``create`` or an earlier driver made it.
-        listener: called with every new event, after it is on disk.
+        listener: called with every new event, after it is in the log.
         read_only: only look, also while another process runs the study.
 
     Raises:

@@ -119,7 +119,7 @@ class TrialSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """The specification as JSON-ready data."""
-        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data = {name: getattr(self, name) for name in self.__slots__}
         return data | {"weights": self.weights.as_dict(), "settings": dict(self.settings)}
 
     @classmethod
@@ -191,7 +191,7 @@ class TrialResult:
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON-ready data."""
-        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data = {name: getattr(self, name) for name in self.__slots__}
         return data | {"metrics": dict(self.metrics)}
 
     @classmethod

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,28 @@ def test_a_number_that_json_cannot_carry_is_refused_and_leaves_the_log_whole(
             log.append("bad", {"value": math.nan})
         log.append("second", {})
     assert [event["event"] for event in read_events(path)] == ["first", "second"]
+
+
+def test_a_result_takes_all_before_it_to_the_disk_and_the_rest_waits_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: list[int] = []  # bytes
+    sync = os.fsync
+
+    def note(file: int) -> None:
+        sync(file)
+        on_disk.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fsync", note)
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        for kind in ("study_created", "driver_started", "trial_ended", "late_result"):
+            log.append(kind, {})
+            assert on_disk[-1] == path.stat().st_size
+        count = len(on_disk)
+        for kind in ("trial_suggested", "trial_started", "metric_point", "trial_retried"):
+            log.append(kind, {})
+            assert path.read_bytes().endswith(b"\n")  # handed to the system
+        assert len(on_disk) == count
+        log.append("trial_ended", {})
+        assert on_disk[count:] == [path.stat().st_size]

@@ -16,6 +16,7 @@ from prior_search.trial import AttemptKey, TrialResult, TrialSpec
 PACE_FACTOR = 10.0  # of the slowest trial seen
 GRACE_SECONDS = 600.0  # for starting up, validation, and a machine that is busy
 UNKNOWN_SECONDS = 6 * 3600.0  # while no trial has reported anything
+WATCH_SECONDS = 1.0  # between two looks of a driver
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Deadlines:
         self._seconds = seconds
         self._running: dict[AttemptKey, _Clock] = {}
         self._pace = 0.0  # seconds per step of the slowest trial seen
+        self._looked = -math.inf
 
     def begin(self, spec: TrialSpec, now: float) -> None:
         """An attempt has started."""
@@ -73,10 +75,12 @@ class Deadlines:
         clocks = self._running.values()
         return [c.spec for c in clocks if now - c.began > self.limit(c.spec.horizon)]
 
-    def remaining(self, now: float) -> float:
-        """Seconds until the next attempt is overdue; infinite if none runs."""
-        ends = [c.began + self.limit(c.spec.horizon) - now for c in self._running.values()]
-        return max(0.0, min(ends, default=math.inf))
+    def look(self, now: float) -> list[TrialSpec]:
+        """``overdue``, for a driver that asks at every message; nothing between two looks."""
+        if now - self._looked < WATCH_SECONDS:
+            return []
+        self._looked = now
+        return self.overdue(now)
 
 
 def overdue_result(spec: TrialSpec, seconds: float) -> TrialResult:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import multiprocessing
 import os
+import selectors
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
-from prior_search.runner.deadline import Deadlines, overdue_result
+from prior_search.runner.deadline import WATCH_SECONDS, Deadlines, overdue_result
 from prior_search.runner.gpu_memory import is_leaking
+from prior_search.runner.message import Teller, take
 from prior_search.runner.source import TrialSource
 from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
-from prior_search.trial import MetricPoint, TrialSpec
+from prior_search.trial import TrialSpec
 
 STOP_SECONDS = 5.0  # that a worker gets to end by itself
-WATCH_SECONDS = 60.0  # at the longest between two looks at the deadlines
 
 
 def _serve(pipe: Connection) -> None:
@@ -26,11 +31,14 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
     threading.Thread(target=_end_with_driver, daemon=True).start()
     pipe.send(worker_name())
+    settings: WorkerSettings | None = None
     while (job := pipe.recv()) is not None:
-        run = TrialRun(*job)
-        while isinstance(answer := run.advance(), MetricPoint):
-            pipe.send(answer)
-        pipe.send(answer)
+        settings = job["settings"] or settings
+        assert settings is not None  # the first job brings them
+        teller = Teller(TrialRun(settings, TrialSpec.from_dict(job["spec"])))
+        while (message := teller.message())["result"] is None:
+            pipe.send(message)
+        pipe.send(message)
         if is_leaking():
             return  # the driver starts another process in the place of this one
 
@@ -52,9 +60,17 @@ class _Worker:
         self.process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
-        self.name: str | None = None  # known once it is up
+        self.name = ""  # known once it is up
         self.spec: TrialSpec | None = None
+        self.settings: WorkerSettings | None = None  # that it has
         self.overdue_after: float | None = None  # seconds, once the driver has ended it
+
+    def send(self, spec: TrialSpec, settings: WorkerSettings) -> None:
+        """Hand a trial to the process, as plain data, and settings that it does not have yet."""
+        news = None if settings == self.settings else settings
+        self.settings = settings
+        with contextlib.suppress(BrokenPipeError):  # who listens hears of the end
+            self.pipe.send({"settings": news, "spec": spec.as_dict()})
 
     def stop(self) -> None:
         """End the process, with a running trial or without."""
@@ -91,6 +107,8 @@ class LocalExecutor:
         self._settings_of = settings_of or (lambda _: settings)
         self._num_workers = num_workers
         self._deadlines = Deadlines(settings.trial_seconds)
+        self._pipes: selectors.BaseSelector  # to the workers, while they run
+        self._idle: deque[_Worker] = deque()
 
     def run(self, source: TrialSource) -> None:
         """Run until the source is finished, or has nothing left to wait for.
@@ -98,43 +116,50 @@ class LocalExecutor:
         Raises:
             KeyboardInterrupt: after all workers have ended; nothing is recorded of their trials.
         """
-        workers = [_Worker() for _ in range(self._num_workers)]
-        try:
-            while not source.is_finished:
-                self._hand_out(source, workers)
-                if all(w.spec is None and w.name is not None for w in workers):
-                    return  # nothing to run and nothing to wait for
-                self._listen(source, workers)
-                self._end_overdue(workers)
-        finally:
-            for worker in workers:
-                worker.stop()
+        with selectors.DefaultSelector() as self._pipes:
+            self._idle.clear()
+            gc.freeze()  # what was imported stays: looking at it again and again took a fifth
+            try:
+                for _ in range(self._num_workers):
+                    self._start_worker()
+                while not source.is_finished:
+                    self._hand_out(source)
+                    if len(self._idle) == self._num_workers:
+                        return  # nothing to run and nothing to wait for
+                    self._listen(source)
+                    self._end_overdue()
+            finally:
+                gc.unfreeze()
+                for worker in self._workers():
+                    worker.stop()
 
-    def _hand_out(self, source: TrialSource, workers: list[_Worker]) -> None:
-        for worker in workers:
-            if worker.spec is None and worker.name is not None:
-                spec = source.next_trial()
-                if spec is None:
-                    return
-                worker.spec = spec
-                source.record_start(spec, worker.name)
-                self._deadlines.begin(spec, time.monotonic())
-                try:
-                    worker.pipe.send((self._settings_of(spec), spec))
-                except BrokenPipeError:
-                    return  # the process is gone; listening will notice and record the loss
+    def _start_worker(self) -> None:
+        worker = _Worker()
+        self._pipes.register(worker.pipe, selectors.EVENT_READ, worker)
 
-    def _listen(self, source: TrialSource, workers: list[_Worker]) -> None:
-        """Wait for a message or a deadline and deal with all messages that are there."""
-        seconds = min(WATCH_SECONDS, self._deadlines.remaining(time.monotonic()))
-        ready = wait([w.pipe for w in workers], timeout=seconds)
-        for number, worker in enumerate(workers):
-            if worker.pipe not in ready:
-                continue
+    def _workers(self) -> list[_Worker]:
+        return [key.data for key in self._pipes.get_map().values()]
+
+    def _hand_out(self, source: TrialSource) -> None:
+        while self._idle:
+            spec = source.next_trial()
+            if spec is None:
+                return
+            worker = self._idle.popleft()
+            worker.spec = spec
+            source.record_start(spec, worker.name)
+            self._deadlines.begin(spec, time.monotonic())
+            worker.send(spec, self._settings_of(spec))
+
+    def _listen(self, source: TrialSource) -> None:
+        """Wait for a message or a look at the deadlines; take one message of each that has any."""
+        for key, _ in self._pipes.select(WATCH_SECONDS):
+            worker = key.data
             try:
                 message = worker.pipe.recv()
             except (EOFError, ConnectionResetError):
-                workers[number] = _Worker()
+                self._pipes.unregister(worker.pipe)
+                self._start_worker()
                 self._record_end(source, worker)
                 continue
             self._take(source, worker, message)
@@ -145,6 +170,8 @@ class LocalExecutor:
         worker.pipe.close()
         spec, code = worker.spec, worker.process.exitcode
         if spec is None:
+            if worker in self._idle:
+                self._idle.remove(worker)
             return
         self._deadlines.end(spec)
         if worker.overdue_after is not None:
@@ -152,23 +179,22 @@ class LocalExecutor:
         else:
             source.record(lost(spec, f"worker process ended with code {code}"))
 
-    def _end_overdue(self, workers: list[_Worker]) -> None:
+    def _end_overdue(self) -> None:
         """End the processes of trials that have had their time; listening notices the end."""
-        overdue = self._deadlines.overdue(time.monotonic())
-        for worker in workers:
+        overdue = self._deadlines.look(time.monotonic())
+        for worker in self._workers() if overdue else ():
             if worker.spec in overdue and worker.overdue_after is None:
                 worker.overdue_after = self._deadlines.limit(worker.spec.horizon)
                 worker.process.kill()
 
-    def _take(self, source: TrialSource, worker: _Worker, message: object) -> None:
+    def _take(self, source: TrialSource, worker: _Worker, message: Any) -> None:
         if isinstance(message, str):
             worker.name = message
+            self._idle.append(worker)
             return
         assert worker.spec is not None  # the rest is about its trial
-        if isinstance(message, MetricPoint):
-            self._deadlines.progress(worker.spec, message.step, time.monotonic())
-            source.record_point(worker.spec, message)
-        else:
-            self._deadlines.end(worker.spec)
+        result = take(message, worker.spec, source, self._deadlines)
+        if result is not None:
             worker.spec = None
-            source.record(message)  # type: ignore[arg-type]  # all that a worker sends besides
+            self._idle.append(worker)
+            source.record(result)

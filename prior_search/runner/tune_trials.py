@@ -18,12 +18,12 @@ from ray.tune.search import Searcher
 
 from prior_search.runner.deadline import Deadlines, overdue_result
 from prior_search.runner.gpu_memory import SHARE_METRIC, is_leaking
+from prior_search.runner.message import Teller, take
 from prior_search.runner.source import TrialSource
-from prior_search.runner.worker import TrialRun, WorkerSettings, lost, worker_name
-from prior_search.trial import MetricPoint, TrialResult, TrialSpec
+from prior_search.runner.worker import TrialRun, WorkerSettings, lost
+from prior_search.trial import TrialSpec
 
 ANSWER_SECONDS = 2.0  # that an actor gets to show that it is dead
-WATCH_SECONDS = 1.0  # between two looks at the deadlines
 
 
 class TrialActor(tune.Trainable):
@@ -31,8 +31,7 @@ class TrialActor(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take a trial."""
-        self._settings: WorkerSettings = config["settings"]
-        self._run = TrialRun(self._settings, TrialSpec.from_dict(config["spec"]))
+        self._teller = Teller(TrialRun(config["settings"], TrialSpec.from_dict(config["spec"])))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial, unless this process still holds memory of the last one."""
@@ -42,11 +41,9 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train to the next point, or to the end."""
-        answer = self._run.advance()
-        if isinstance(answer, MetricPoint):
-            return {"point": answer.as_dict(), "worker": worker_name(), "done": False}
-        return {"result": answer.as_dict(), "worker": worker_name(), "done": True}
+        """Train until there is something to tell; in a list, as Tune looks at all numbers else."""
+        message = self._teller.message()
+        return {"message": [message], "done": message["result"] is not None}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the training loop writes its own checkpoints, by time."""
@@ -149,7 +146,6 @@ class Report(tune.Callback):
 
     def __init__(self, searcher: SourceSearcher) -> None:
         self._searcher = searcher
-        self._looked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
         """For Tune's snapshots, as in the searcher."""
@@ -166,21 +162,17 @@ class Report(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: Any
     ) -> None:
-        """A point, or the end."""
+        """Points, or the end."""
         spec = self._searcher.running.get(trial.trial_id)
         if spec is None:
             return  # already counted as lost
-        if "result" in result:
+        [message] = result["message"]
+        ended = take(message, spec, self._searcher.source, self._searcher.deadlines)
+        if ended is not None:
             del self._searcher.running[trial.trial_id]
             self._searcher.num_results += 1
-            self._searcher.deadlines.end(spec)
-            ended = TrialResult.from_dict(result["result"])
             self._searcher.share = ended.metrics.get(SHARE_METRIC, self._searcher.share)
             self._searcher.source.record(ended)
-        else:
-            point = MetricPoint.from_dict(result["point"])
-            self._searcher.deadlines.progress(spec, point.step, time.monotonic())
-            self._searcher.source.record_point(spec, point)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
         """The searcher has been told that the trial is lost; this is why."""
@@ -188,11 +180,8 @@ class Report(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **_: Any) -> None:
         """End the actors of trials that have had their time; Tune then reports them as errors."""
-        now, searcher = time.monotonic(), self._searcher
-        if now - self._looked < WATCH_SECONDS:
-            return
-        self._looked = now
-        overdue = searcher.deadlines.overdue(now)
+        searcher = self._searcher
+        overdue = searcher.deadlines.look(time.monotonic())
         for trial in trials if overdue else ():
             spec, actor = searcher.running.get(trial.trial_id), trial.temporary_state.ray_actor
             if spec is not None and spec in overdue and actor is not None:

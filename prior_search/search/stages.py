@@ -14,6 +14,7 @@ from prior_search.search.feasibility import Feasibility
 from prior_search.search.history import History
 from prior_search.search.layout import layouts_of
 from prior_search.search.leaders import MIN_OBSERVATIONS, Leaders
+from prior_search.search.one_thread import one_thread
 from prior_search.search.plan import SearchPlan
 from prior_search.search.proposals import Proposals
 from prior_search.search.suggestion import Role, Stage, Suggestion
@@ -97,6 +98,7 @@ class Stages:
             num_told=len(self.history.observations),
         )
 
+    @one_thread()
     def _ask_stage2(self, pending: Sequence[tuple[float, ...]]) -> Suggestion | None:
         history, plan = self.history, self.plan
         told = history.num_told("stage1")
@@ -157,6 +159,7 @@ class Stages:
             _improvement(s, self.history.space.dimension) < limit for s in asked
         )
 
+    @one_thread()
     def _ask_confirm(self) -> Suggestion | None:
         """The posterior's minimizer, measured; then seeds for leaders until one is separated."""
         history, plan = self.history, self.plan

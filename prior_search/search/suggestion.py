@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ class Suggestion:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
-        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data = {name: getattr(self, name) for name in self.__slots__}
         theta = None if self.hyperparameters is None else list(self.hyperparameters)
         data |= {"point": list(self.point), "hyperparameters": theta}
         return data | {"values": dict(self.values)}
@@ -101,5 +100,5 @@ class Recommendation:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
-        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data = {name: getattr(self, name) for name in self.__slots__}
         return data | {"values": dict(self.values), "warnings": list(self.warnings)}

@@ -35,6 +35,7 @@ class TwoStageOptimizer:
         self._queue: list[dict[str, float]] = []
         self._fixed: dict[str, float] = {}
         self._prepared: Suggestion | None = None
+        self._waits = False  # the last answer was none, and nothing has changed since
 
     # --- the protocol
 
@@ -52,8 +53,7 @@ class TwoStageOptimizer:
         Raises:
             SurrogateFitError: the Gaussian process could not be fitted.
         """
-        suggestion = self._prepared or self._next(pending)
-        self._prepared = None
+        suggestion = self._prepare(pending)
         if suggestion is not None:
             self._take(suggestion)
         return suggestion
@@ -64,7 +64,6 @@ class TwoStageOptimizer:
         Raises:
             ValueError: it is not the next one.
         """
-        self._prepared = None
         self._take(suggestion)
 
     def tell(self, observation: Observation) -> None:
@@ -74,6 +73,7 @@ class TwoStageOptimizer:
             ValueError: it was never suggested, or told before.
         """
         self.history.tell(observation)
+        self._waits = False
         self.changes.append(("observation", observation))
 
     @property
@@ -85,10 +85,8 @@ class TwoStageOptimizer:
         """
         if len(self.history.suggestions) > len(self.history.observations):
             return False
-        if self._prepared is None:  # what the next ``ask`` returns
-            self._prepared = self._next(())
         # nothing is under way, so None means that nothing is left
-        return self._prepared is None
+        return self._prepare(()) is None
 
     @property
     def has_recommendation(self) -> bool:
@@ -176,15 +174,22 @@ class TwoStageOptimizer:
     def _note(self, kind: str, change: object) -> None:
         """A change by the user: write it down, and forget what was prepared without it."""
         self.changes.append((kind, change))
-        self._prepared = None
+        self._prepared, self._waits = None, False
+
+    def _prepare(self, pending: Sequence[Mapping[str, float]]) -> Suggestion | None:
+        """What the next ``ask`` returns, computed once; whether there is any is up to tells."""
+        if self._prepared is None and not self._waits:
+            self._prepared = self._next(pending)
+            self._waits = self._prepared is None
+        return self._prepared
 
     def _take(self, suggestion: Suggestion) -> None:
+        self._prepared, self._waits = None, False
         self.history.add(suggestion)
         self.changes.append(("suggestion", suggestion))
         if suggestion.role == "manual" and dict(suggestion.values) in self._queue:
             self._queue.remove(dict(suggestion.values))
 
-    @one_thread()
     def _next(self, pending: Sequence[Mapping[str, float]]) -> Suggestion | None:
         if self._queue:
             return self._stages.manual(self._queue[0])

@@ -1,8 +1,9 @@
 """The event log of a working copy and its segments in the bucket, kept equal by the driver.
 
-Every line is on this machine's disk first. A result, a start of a driver and everything else that
-others hear of is in the bucket before ``add`` returns; suggestions, starts and metric points,
-which the next driver comes to again, go there with it, or after ``RENEW_SECONDS`` at the latest.
+Every line is in this machine's log first. A result, a start of a driver and everything else that
+others hear of is on its disk and in the bucket before ``add`` returns; suggestions, starts and
+metric points, which the next driver comes to again, go there with it, or after ``RENEW_SECONDS``
+at the latest.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class LogReplica:
         self._thread.start()
 
     def add(self, line: bytes, *, is_heard: bool) -> None:
-        """Take one more line that is on this machine's disk.
+        """Take one more line that is in this machine's log.
 
         Raises:
             StorageError: another driver has taken over, or the bucket was away for too long.

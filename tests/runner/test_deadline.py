@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from prior_search.runner.deadline import (
@@ -18,13 +17,21 @@ def test_an_attempt_is_overdue_after_its_seconds_and_no_earlier(make_spec: Any) 
     deadlines.begin(first, now=0.0)
     deadlines.begin(second, now=5.0)
     assert deadlines.overdue(now=10.0) == []
-    assert deadlines.remaining(now=9.0) == 1.0
     assert deadlines.overdue(now=10.1) == [first]
     deadlines.end(first)
     assert deadlines.overdue(now=10.1) == []
-    assert deadlines.remaining(now=20.0) == 0.0
+    assert deadlines.overdue(now=20.0) == [second]
     deadlines.end(second)
-    assert deadlines.remaining(now=20.0) == math.inf
+    assert deadlines.overdue(now=20.0) == []
+
+
+def test_a_driver_that_asks_at_every_message_looks_once_a_second(make_spec: Any) -> None:
+    deadlines = Deadlines(seconds=10.0)
+    spec = make_spec()
+    deadlines.begin(spec, now=0.0)
+    assert deadlines.look(now=9.9) == []
+    assert deadlines.look(now=10.8) == []  # not looked at
+    assert deadlines.look(now=10.9) == [spec]
 
 
 def test_trials_of_two_studies_with_one_number_have_clocks_of_their_own(make_spec: Any) -> None:

@@ -215,6 +215,31 @@ def test_no_answer_is_waited_for_while_work_remains() -> None:
     assert pending_aware.point != anchor.point
 
 
+def test_an_answer_that_is_none_is_computed_once_until_something_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=1)
+    computed: list[Suggestion | None] = []
+    compute = optimizer._next
+
+    def note(pending: object) -> Suggestion | None:
+        computed.append(compute(()))
+        return computed[-1]
+
+    monkeypatch.setattr(optimizer, "_next", note)
+    for _ in range(8):
+        assert optimizer.ask() is not None
+    assert [optimizer.ask() for _ in range(5)] == [None] * 5  # stage 2 waits
+    assert computed[8:] == [None]
+    optimizer.tell(Observation(index=0, value=1.0, status="completed"))
+    assert optimizer.ask() is None
+    assert computed[8:] == [None, None]
+    optimizer.enqueue({"kl_weight": 1e-3, "prediction_weight": 1.0})
+    manual = optimizer.ask()
+    assert manual is not None
+    assert manual.role == "manual"
+
+
 def test_what_looks_best_in_short_runs_is_worth_a_long_one() -> None:
     """A short run is no long one: improvement is over what was measured long."""
     plan = SearchPlan(
