@@ -51,7 +51,8 @@ def can_be_made() -> bool:
     """Whether the programs are there, and this process may make namespaces."""
     if SSHD is None or not all(map(shutil.which, PROGRAMS)) or os.geteuid() != 0:
         return False
-    return subprocess.run(["unshare", *SPACES, "true"], check=False).returncode == 0
+    attempt = ["unshare", *SPACES, "sh", "-c", "ip link add cable type veth peer name end"]
+    return subprocess.run(attempt, capture_output=True, check=False).returncode == 0
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> Path:
@@ -71,16 +72,19 @@ def make_home(folder: Path, name: str, user: str) -> None:
 
 
 def boot(folder: Path, name: str) -> subprocess.Popen[bytes]:
-    """Start a machine, and wait until it lets somebody log in."""
+    """Start a machine; its first process is its sshd."""
     script = BOOT.format(name=name, home=folder / name, folder=folder, sshd=SSHD)
-    log = folder / f"{name}.log"
-    with log.open("wb") as stream:
-        machine = subprocess.Popen(["unshare", *SPACES, "bash", "-c", script], stderr=stream)
+    with (folder / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(["unshare", *SPACES, "bash", "-c", script], stderr=log)
+
+
+def wait_for_sshd(machine: subprocess.Popen[bytes], log: Path) -> None:
+    """Return as soon as a machine lets somebody log in."""
     deadline = time.monotonic() + 60
     while "listening" not in log.read_text():
-        assert machine.poll() is None and time.monotonic() < deadline, log.read_text()
+        assert machine.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
-    return machine
 
 
 def on(machine: subprocess.Popen[bytes], *command: str) -> list[str]:
@@ -117,6 +121,7 @@ def two_machines(folder: Path, user: str) -> Iterator[dict[str, subprocess.Popen
         for name in ADDRESSES:
             make_home(folder, name, user)
             running[name] = boot(folder, name)
+            wait_for_sshd(running[name], folder / f"{name}.log")
         connect(running["head"], running["worker"])
         yield running
     finally:
