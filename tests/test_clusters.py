@@ -93,6 +93,12 @@ def test_a_cluster_file_asks_for_the_token_and_hands_it_out(path: Path) -> None:
     assert header.index("ray get-auth-token --generate") < header.index("ray up ")
 
 
+def test_machines_of_one_s_own_are_not_left_to_the_second_autoscaler() -> None:
+    """It counts the head as one of the workers; ``ray up`` exports 1 before these commands."""
+    start = load(ROOT / "clusters" / "onprem.yaml")["head_start_ray_commands"][1]
+    assert "RAY_enable_autoscaler_v2=0 " in start.partition("ray start ")[0]
+
+
 def test_the_ray_job_has_only_fields_that_the_operator_knows() -> None:
     job = load(ROOT / "clusters" / "kuberay.yaml")
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")

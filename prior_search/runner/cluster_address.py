@@ -18,7 +18,7 @@ def running_cluster() -> str | None:
     host, _, port = address.rpartition(":")
     try:
         # Ray waits two minutes for a head that was killed, as its note stays behind
-        socket.create_connection((host, int(port)), timeout=2.0).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
     except (OSError, ValueError):
         return None
     return address

@@ -1,22 +1,22 @@
-"""``ray up`` and ``ray submit`` for real, over an sshd of the test's own on loopback.
+"""``ray up``, ``ray submit`` and ``ray down`` for real, on a head and a worker of the test's own.
 
-Nothing outside the test's folder is touched: sshd has its own configuration, keys and port, and
-a forced command gives every login a home in that folder. ``ray stop`` is left out, as it stops
-every Ray of the machine: the cluster is ended by its process ids. The user's own machine is a
-second home, whose token must replace the one that a local search has left on the head.
+They are namespaces of this machine (``machines.py``), reached over ssh at the addresses of
+``clusters/onprem.yaml``, of which only what the test's environment has already is left out. The
+head has no CPUs, so that trials must run on the worker. The user's own machine is a second home on
+the head, whose token must replace the one that a local search has left there.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,191 +25,154 @@ import pytest
 import yaml
 
 from prior_search.event_log import read_events
-
-ROOT = Path(__file__).parent.parent.parent
-SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+from tests.integration.machines import ADDRESSES, ROOT, can_be_made, on, two_machines, write
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.timeout(900),  # on a busy machine
     pytest.mark.skipif(
-        SSHD is None or shutil.which("rsync") is None or os.geteuid() != 0,
-        reason="needs root, and the packages openssh-server, openssh-client and rsync",
+        not can_be_made(),
+        reason="needs root that may make namespaces, and the packages openssh-server, "
+        "openssh-client, rsync and iproute2",
     ),
 ]
 
-LOGIN = """#!/bin/bash
-export HOME={home}
-cd "$HOME"
-exec bash -c "$SSH_ORIGINAL_COMMAND"
-"""
-PROFILE = """
-export PATH={python}:$PATH PYTHONPATH=$HOME/prior-search RAY_TMPDIR={folder}
-export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 RAY_USAGE_STATS_ENABLED=0 OMP_NUM_THREADS=1
-"""
-PROXY = """#!{python} -SE
-import os, socket, threading
-server = socket.create_connection(("127.0.0.1", {port}))
-def send():
-    while data := os.read(0, 65536):
-        server.sendall(data)
-    server.shutdown(socket.SHUT_WR)
-threading.Thread(target=send, daemon=True).start()
-while data := server.recv(65536):
-    os.write(1, data)
-"""
-SSHD_CONFIG = """
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {folder}/key
-AuthorizedKeysFile {folder}/key.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-ForceCommand {folder}/login
-"""
 
+@dataclass(frozen=True)
+class Site:
+    """Two machines, and the folder with their homes and the user's."""
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    folder: Path
+    machines: dict[str, subprocess.Popen[bytes]]
 
+    def call(self, home: str, *command: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of this environment on the head, without the other tests' settings."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+        environment |= {"HOME": str(self.folder / home), "RAY_USAGE_STATS_ENABLED": "0"}
+        program = Path(sys.executable).parent / command[0]
+        return subprocess.run(
+            on(self.machines["head"], str(program), *command[1:]),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment | changes,
+            timeout=240,
+        )
 
-def write(path: Path, text: str, mode: int = 0o600) -> Path:
-    path.write_text(text)
-    path.chmod(mode)
-    return path
+    def ray(self, *arguments: str) -> str:
+        """Run one of Ray's commands as the user would, who keeps Ray's files apart."""
+        done = self.call("user", "ray", *arguments, RAY_TMPDIR=str(self.folder / "user"))
+        assert done.returncode == 0, done.stdout + done.stderr + self.log_of_the_autoscaler()
+        return done.stdout
 
+    def log_of_the_autoscaler(self) -> str:
+        """What the head says of the workers that it starts."""
+        logs = sorted((self.folder / "head" / "tmp").glob("session_2*/logs/monitor.*"))
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-6000:]}" for path in logs)
 
-def end_processes(folder: Path) -> None:
-    """End what runs out of a folder: the cluster and its workers."""
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        told = " ".join(process.info["cmdline"] or [])
-        inherited = (process.info["environ"] or {}).get("RAY_TMPDIR")
-        if str(folder) in told or inherited == str(folder):
-            process.kill()
+    def runs(self, machine: str) -> set[str]:
+        """Ray's own programs that run on a machine."""
+        inside = psutil.Process(self.machines[machine].pid).children(recursive=True)
+        live = {p.name() for p in inside if p.is_running() and p.status() != psutil.STATUS_ZOMBIE}
+        return live & {"gcs_server", "raylet"}
 
 
 @pytest.fixture
-def machine() -> Iterator[Path]:
-    """A folder with the head's home, an sshd that lets its key in there, and the user's home."""
-    folder = Path(tempfile.mkdtemp(prefix="ps-"))
-    port, home = free_port(), folder / "home"
-    (home / ".ray").mkdir(parents=True)
-    write(home / ".ray" / "auth_token", "left by a local search" * 3, 0o644)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True
-    )
-    write(folder / "login", LOGIN.format(home=home), 0o700)
-    write(folder / "proxy", PROXY.format(python=sys.executable, port=port), 0o700)
-    for name in (".bashrc", ".bash_profile"):
-        python = Path(sys.executable).parent
-        write(home / name, PROFILE.format(python=python, folder=folder))
-    config = write(folder / "sshd_config", SSHD_CONFIG.format(port=port, folder=folder))
-    Path("/run/sshd").mkdir(exist_ok=True)  # sshd refuses to start without it
-    assert SSHD is not None
-    log = (folder / "sshd.log").open("wb")
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=log)
+def site() -> Iterator[Site]:
+    folder = Path(tempfile.mkdtemp(prefix="ps-"))  # pytest's own is too long for Ray's sockets
     try:
-        yield folder
+        for home in ("user", "stranger"):
+            (folder / home).mkdir()
+        with two_machines(folder, "ubuntu") as machines:
+            yield Site(folder, machines)
     finally:
-        end_processes(folder)
-        server.terminate()
-        server.wait()
-        log.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def cluster_file(folder: Path) -> Path:
-    """``clusters/onprem.yaml`` with this machine as its only host, and nothing to install."""
+def cluster_file(folder: Path) -> str:
+    """``clusters/onprem.yaml`` with one worker, and nothing to install."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "clusters" / "onprem.yaml").read_text())
+    assert config["provider"]["head_ip"] == ADDRESSES["head"]
     config["cluster_name"] = f"test-{os.getpid()}"
-    config["provider"] |= {"head_ip": "127.0.0.1", "worker_ips": []}
-    config["min_workers"] = config["max_workers"] = 0
-    config["auth"] = {
-        "ssh_user": "root",
-        "ssh_private_key": str(folder / "key"),
-        "ssh_proxy_command": str(folder / "proxy"),
-    }
+    config["provider"]["worker_ips"] = [ADDRESSES["worker"]]
+    config["min_workers"] = config["max_workers"] = 1
+    config["auth"]["ssh_private_key"] = str(folder / "key")
     # this environment has what the others would install
     config["setup_commands"] = [c for c in config["setup_commands"] if "bin/python" not in c]
     assert "python3 -m venv" in config["setup_commands"].pop(0)
-    start = config["head_start_ray_commands"]
-    assert start[0] == "ray stop"
-    here = f"--node-ip-address=127.0.0.1 --num-cpus=1 --port={free_port()} "
-    config["head_start_ray_commands"] = [start[1].replace("--port=6379 ", here)]
-    config["file_mounts"] = {
-        remote: local if local.startswith("~") else str(ROOT / local)
-        for remote, local in config["file_mounts"].items()
-    }
-    return write(folder / "cluster.yaml", yaml.safe_dump(config))
+    config["head_start_ray_commands"][1] += " --num-cpus=0"
+    config["worker_start_ray_commands"][1] += " --num-cpus=1"
+    return str(write(folder / "cluster.yaml", yaml.safe_dump(config)))
 
 
-def call(
-    folder: Path, home: str, *command: str, **changes: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a command of this environment in a home, without the token of the other tests."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH_")}
-    environment |= {"HOME": str(folder / home), "RAY_TMPDIR": str(folder)} | changes
-    return subprocess.run(
-        [str(Path(sys.executable).parent / command[0]), *command[1:]],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=240,
-    )
+def wait_for_nodes(site: Site, config: str, count: int) -> None:
+    """The head starts its workers after ``ray up`` has returned."""
+    asked = ("ray", "exec", config, f"prior-search doctor --expect-nodes {count}")
+    deadline = time.monotonic() + 150
+    while True:
+        done = site.call("user", *asked, RAY_TMPDIR=str(site.folder / "user"))
+        if done.returncode == 0:
+            break
+        assert time.monotonic() < deadline, done.stdout + site.log_of_the_autoscaler()
+    assert "all is as asked" in done.stdout
 
 
-def ray(folder: Path, *arguments: str) -> str:
-    """Run one of Ray's commands as a user would."""
-    done = call(folder, "user", "ray", *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def assert_nobody_joins_without_the_token(folder: Path, stale: str) -> None:
-    """On the head's machine itself, where nothing but the token keeps one out."""
+def assert_nobody_joins_without_the_token(site: Site, stale: str) -> None:
+    """On the head itself, where nothing but the token keeps one out."""
 
     def knock(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        return call(folder, "stranger", "prior-search", "doctor", **environment)
+        return site.call("stranger", "prior-search", "doctor", **environment)
 
     tokens = ({}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": stale})
     with ThreadPoolExecutor() as threads:  # Ray tries for half a minute
         for done in threads.map(knock, tokens):
             assert done.returncode == 2, done.stdout + done.stderr
             assert "InvalidAuthToken" in done.stderr
-            assert "no Ray cluster answers at 127.0.0.1:" in done.stderr
+            assert f"no Ray cluster answers at {ADDRESSES['head']}:6379" in done.stderr
 
 
-def test_a_cluster_comes_up_runs_a_submitted_search_and_gives_the_study_back(
-    machine: Path, tracks_path: Path, tmp_path: Path
+def wait_until_nothing_runs(site: Site, machine: str) -> None:
+    """A worker ends when it has missed its head for a minute: ``ray down`` leaves it alone."""
+    deadline = time.monotonic() + 150
+    while still := site.runs(machine):
+        assert time.monotonic() < deadline, f"{still} of {machine}"
+        time.sleep(1)
+
+
+def test_a_cluster_comes_up_searches_on_its_worker_gives_the_study_back_and_goes_down(
+    site: Site, tracks_path: Path, tmp_path: Path
 ) -> None:
-    config = str(cluster_file(machine))
-    kept = machine / "home" / ".ray" / "auth_token"
-    stale = kept.read_text()
-    token = ray(machine, "get-auth-token", "--generate")
-    ray(machine, "up", "-y", "--no-config-cache", config)
-    told = ray(machine, "exec", config, "prior-search doctor --expect-nodes 1")
-    assert "all is as asked" in told
-    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (token, 0o600)
-    assert_nobody_joins_without_the_token(machine, stale)
+    config = cluster_file(site.folder)
+    stale = "left by a local search" * 3
+    kept = site.folder / "head" / ".ray" / "auth_token"
+    kept.parent.mkdir()
+    write(kept, stale, 0o644)
+    token = site.ray("get-auth-token", "--generate")
+    site.ray("up", "-y", "--no-config-cache", config)
+    wait_for_nodes(site, config, 2)
+    for home in ("head", "worker"):
+        handed_out = site.folder / home / ".ray" / "auth_token"
+        assert (handed_out.read_text(), handed_out.stat().st_mode & 0o777) == (token, 0o600)
+    assert_nobody_joins_without_the_token(site, stale)
     smoke = [
         "--bottleneck", "td", "--data", str(tracks_path), "--device", "cpu", "--steps", "8",
         "--stage1-trials", "2", "--stage2-trials", "1",
         "--set", "budget.anchors=0", "--set", "budget.confirm_trials=0",
     ]  # fmt: skip
-    shown = ray(machine, "submit", config, "search.py", "--family", "gaussian", *smoke)
+    shown = site.ray("submit", config, "search.py", "--family", "gaussian", *smoke)
     assert "recommended weights" in shown
-    assert (machine / "home" / "search.py").exists()  # that is all it brings
+    assert (site.folder / "head" / "search.py").exists()  # that is all it brings
     target = tmp_path / "studies"
-    ray(machine, "rsync-down", config, "~/prior-search-studies/", f"{target}/")
+    site.ray("rsync-down", config, "~/prior-search-studies/", f"{target}/")
     events = read_events(target / "gaussian-contrastive-tiny" / "events.jsonl")
     ended = [e["result"] for e in events if e["event"] == "trial_ended"]
     assert [r["status"] for r in ended] == ["completed"] * 3
+    assert {r["worker"].partition(":")[0] for r in ended} == {"worker"}
     assert (target / "gaussian-contrastive-tiny" / "best" / "td.toml").exists()
     started = [e for e in events if e["event"] == "trial_started"]
     assert len(started) == 3
     assert time.time() - events[0]["time"] < 3600  # of this test, not of a home that was there
+    assert [site.runs(name) for name in ADDRESSES] == [{"gcs_server", "raylet"}, {"raylet"}]
+    site.ray("down", "-y", config)
+    assert site.runs("head") == set()
+    wait_until_nothing_runs(site, "worker")
