@@ -131,21 +131,22 @@ def assert_mirrored_once(events: list[dict[str, Any]], uri: str) -> None:
     client = MlflowClient(uri)
     found = client.search_runs(["1"])
     runs = {run.data.tags["prior_search.key"]: run for run in found}
-    expected: dict[str, list[tuple[int, float]]] = {}
+    expected: dict[str, set[tuple[int, float, int]]] = {}
     for event in events:
+        when = int(event["time"] * 1000)  # a result that comes with its last point is the same
         if event["event"] == "metric_point":
             trial, replicate, _ = event["key"]
-            point = (event["step"], event["metrics"]["objective"])
-            expected.setdefault(f"run/{trial}/{replicate}", []).append(point)
+            point = (event["step"], event["metrics"]["objective"], when)
+            expected.setdefault(f"run/{trial}/{replicate}", set()).add(point)
         elif event["event"] == "trial_ended":
             result = event["result"]
-            point = (result["steps"], result["objective"])
-            expected[f"run/{result['trial']}/{result['replicate']}"].append(point)
+            point = (result["steps"], result["objective"], when)
+            expected[f"run/{result['trial']}/{result['replicate']}"].add(point)
     assert len(found) == len(runs)
     assert runs.keys() == {*expected, "search/td"}
     assert {run.info.status for run in found} == {"FINISHED"}
     for key, points in expected.items():
         history = client.get_metric_history(runs[key].info.run_id, "objective")
-        assert sorted((m.step, m.value) for m in history) == sorted(points)
+        assert sorted((m.step, m.value, m.timestamp) for m in history) == sorted(points)
     files = client.list_artifacts(runs["search/td"].info.run_id)
     assert "events.jsonl" in [file.path for file in files]
