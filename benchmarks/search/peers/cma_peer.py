@@ -3,7 +3,8 @@
 Started at the center with a step of 0.3, bounds by its own boundary handling. A generation is
 handed out run by run; the next one begins when all of it is back, so workers wait at its end:
 that costs time but no budget. It ranks, so a diverged run is told as worse than all others. It
-recommends the mean of its distribution (``xfavorite``), as pycma advises under noise.
+recommends the mean of its distribution (``xfavorite``), as pycma advises under noise. With bounds,
+it needs two dimensions at least.
 """
 
 from __future__ import annotations
