@@ -196,5 +196,6 @@ class LocalExecutor:
         result = take(message, worker.spec, source, self._deadlines)
         if result is not None:
             worker.spec = None
-            self._idle.append(worker)
+            if worker.overdue_after is None:  # else the result came as its process was ended
+                self._idle.append(worker)
             source.record(result)
