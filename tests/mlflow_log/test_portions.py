@@ -142,3 +142,18 @@ def test_what_comes_soon_after_goes_in_the_same_calls(
     thread.put_all(events[1:])
     assert thread.close(timeout=60)  # which does not wait for more
     assert client.calls.count("log_batch") == 5  # one per run
+
+
+def test_a_suggestion_that_was_lost_and_came_out_otherwise_has_a_run_of_its_own(
+    tmp_path: Path, store: str, study_events: list[Event]
+) -> None:
+    """Another processor, or a change by the user before the search went on."""
+    events = named(study_events, "other suggestion")
+    assert events[5]["event"] == "trial_suggested"
+    spec = events[5]["spec"]
+    weights = spec["weights"] | {"kl_weight": 0.02}
+    lost = events[5] | {"spec": spec | {"weights": weights}}
+    MlflowMirror(tmp_path, store).apply([*events[:5], lost, events[6]])
+    MlflowMirror(tmp_path, store).apply(events)
+    MlflowMirror(tmp_path, store).apply(named(study_events, "one driver"))
+    assert content(store, "other suggestion") == content(store, "one driver")
