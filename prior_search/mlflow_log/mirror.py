@@ -100,8 +100,8 @@ class MlflowMirror:
             self._open()
             for key, change in portion.runs.items():
                 self._runs.apply(key, change, data)
-            if portion.has_end:
-                self._runs.mark(search_key(created["searches"][0]), portion.last)
+            if portion.last_end is not None:
+                self._runs.mark(search_key(created["searches"][0]), portion.last_end)
         self._applied, self._portion = portion.last, Portion(self._state)
 
     def log_driver(self, sample: DriverSample) -> None:

@@ -89,7 +89,9 @@ class Portion:
         self.runs: dict[str, RunChange] = {}  # by key; a parent before its children
         self.num_events = 0
         self.last = -1  # seq
-        self.has_end = False  # of a run or a search; less is soon sent again
+        # seq of the last end of a run or a search: what comes after it may yet be lost with the
+        # driver's machine, and the next driver gives its numbers to other events
+        self.last_end: int | None = None
 
     def take(self, event: Event) -> None:
         """Put the next event to the others."""
@@ -98,7 +100,8 @@ class Portion:
             handler(event)
         self.num_events += 1
         self.last = event["seq"]
-        self.has_end |= event["event"] in ENDS
+        if event["event"] in ENDS:
+            self.last_end = event["seq"]
 
     def _of(self, key: str) -> RunChange:
         return self.runs.setdefault(key, RunChange())

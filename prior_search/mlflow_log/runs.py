@@ -29,6 +29,7 @@ class Runs:
         self._client, self._experiment = client, experiment
         self._log, self._study = log, study
         self.ids: dict[str, str] = {}  # key -> MLflow run id
+        self._params: dict[str, dict[str, str]] = {}  # of runs that were there, by key
         self.applied = -1  # highest seq in the store
         token = None
         while True:
@@ -42,7 +43,8 @@ class Runs:
     def _adopt(self, run: Run) -> None:
         tags = run.data.tags
         if tags.get("prior_search.log") == self._log:
-            self.ids[tags["prior_search.key"]] = run.info.run_id
+            key = tags["prior_search.key"]
+            self.ids[key], self._params[key] = run.info.run_id, run.data.params
             self.applied = max(self.applied, int(tags.get("prior_search.applied", -1)))
 
     def apply(self, key: str, change: RunChange, data: DatasetInput) -> None:
@@ -57,6 +59,7 @@ class Runs:
             data: the data set, as the input of a run that begins.
         """
         tags: Mapping[str, str] = change.tags
+        self._forget_if_other(key, change)
         is_new = change.birth is not None and key not in self.ids
         if change.birth is not None and is_new:
             self._create(key, change.birth, tags)
@@ -75,6 +78,15 @@ class Runs:
                 self._client.update_run(run, status=RUNNING)
         elif change.status is not None:
             self._client.set_terminated(run, change.status, int(change.ended * 1000))
+
+    def _forget_if_other(self, key: str, change: RunChange) -> None:
+        """Delete a run whose suggestion was lost, if the next driver came to another one.
+
+        It may: on another processor, or after a change by the user. Params cannot be changed.
+        """
+        known = self._params.pop(key, {}) if change.birth and change.birth.parent else {}
+        if any(known.get(name, value) != value for name, value in change.params.items()):
+            self._client.delete_run(self.ids.pop(key))
 
     def mark(self, key: str, seq: int) -> None:
         """Note in the store how far it has come."""

@@ -117,6 +117,19 @@ def test_portions_of_any_size_come_to_the_same(
     assert found[0] == found[1] == found[2]
 
 
+def test_events_that_take_the_numbers_of_lost_ones_arrive(
+    tmp_path: Path, store: str, study_events: list[Event]
+) -> None:
+    """A result is the last that a machine without power, or a bucket, is sure to have."""
+    kept, rest = named(study_events[:5], "lost tail"), study_events[5:]
+    assert kept[-1]["event"] == "trial_ended"
+    point = {"event": "metric_point", "search": "td", "key": [0, 0, 0], "step": 4, "metrics": {}}
+    lost = [point | {"seq": 5 + k, "time": 2000.0} for k in range(3)]
+    MlflowMirror(tmp_path, store).apply([*kept, *lost])
+    MlflowMirror(tmp_path, store).apply([*kept, *rest])
+    assert len(content(store, "lost tail")) == 5
+
+
 def test_what_comes_soon_after_goes_in_the_same_calls(
     tmp_path: Path, store: str, study_events: list[Event], client: type[ClientThatFails]
 ) -> None:
@@ -129,3 +142,18 @@ def test_what_comes_soon_after_goes_in_the_same_calls(
     thread.put_all(events[1:])
     assert thread.close(timeout=60)  # which does not wait for more
     assert client.calls.count("log_batch") == 5  # one per run
+
+
+def test_a_suggestion_that_was_lost_and_came_out_otherwise_has_a_run_of_its_own(
+    tmp_path: Path, store: str, study_events: list[Event]
+) -> None:
+    """Another processor, or a change by the user before the search went on."""
+    events = named(study_events, "other suggestion")
+    assert events[5]["event"] == "trial_suggested"
+    spec = events[5]["spec"]
+    weights = spec["weights"] | {"kl_weight": 0.02}
+    lost = events[5] | {"spec": spec | {"weights": weights}}
+    MlflowMirror(tmp_path, store).apply([*events[:5], lost, events[6]])
+    MlflowMirror(tmp_path, store).apply(events)
+    MlflowMirror(tmp_path, store).apply(named(study_events, "one driver"))
+    assert content(store, "other suggestion") == content(store, "one driver")
