@@ -157,7 +157,7 @@ class LocalExecutor:
             worker = key.data
             try:
                 message = worker.pipe.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):  # an end in the middle of a message is a plain OSError
                 self._pipes.unregister(worker.pipe)
                 self._start_worker()
                 self._record_end(source, worker)
