@@ -32,6 +32,7 @@ import pytest
 from prior_search.data import write_tracks
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
+from tests.processes import free_port
 
 pytest_plugins = ["tests.recovery_times"]
 
@@ -154,12 +155,6 @@ class ListSource:
 def list_source() -> type[ListSource]:
     """The class, for tests that run executors."""
     return ListSource
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,19 @@
-"""Processes that tests start, and how they end."""
+"""Processes that tests start, where they listen, and how they end."""
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from typing import Any
 
 import psutil
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def kill_family(process: subprocess.Popen[Any] | None) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import psycopg2
+
+from tests.processes import free_port
 
 PASSWORD = "not-a-secret"
 SERVERS_USER = "postgres"  # PostgreSQL refuses to run as root
@@ -35,13 +36,6 @@ def missing() -> str | None:
     if os.geteuid() == 0 and SERVERS_USER not in {user.pw_name for user in pwd.getpwall()}:
         return f"PostgreSQL does not run as root, and there is no user {SERVERS_USER}"
     return None
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Postgres:

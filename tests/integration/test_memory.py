@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import free_port
 from tests.integration.executors import executor, settings
+from tests.processes import free_port
 from tests.recovery_times import until_measured_again
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.filterwarnings("ignore")]

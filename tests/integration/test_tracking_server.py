@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from prior_search.event_log import holds_study, read_events
 from prior_search.mlflow_log import MirrorError, check_tracking
-from tests.processes import kill_family
+from tests.processes import free_port, kill_family
 
 postgres = pytest.importorskip("tests.integration.postgres", reason="needs psycopg2-binary")
 pytestmark = [
@@ -38,7 +38,7 @@ class TrackingServer:
     """``mlflow server`` as the recipe starts it."""
 
     def __init__(self, database: str, folder: Path, environment: Mapping[str, str]) -> None:
-        self._port = postgres.free_port()
+        self._port = free_port()
         self.uri = f"http://127.0.0.1:{self._port}"
         self._folder = folder
         self._environment = dict(environment) | {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import pytest
 from prior_search.event_log import Event
 from prior_search.mlflow_log import MirrorError, check_tracking, ui_command
 from prior_search.trial import TrialResult, TrialSpec
-from tests.processes import kill_family
+from tests.processes import free_port, kill_family
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +93,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = free_port()
         self.uri = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 

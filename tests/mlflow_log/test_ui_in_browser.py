@@ -17,7 +17,7 @@ from selenium.webdriver.support import expected_conditions as shown
 from selenium.webdriver.support.wait import WebDriverWait
 
 from prior_search.event_log import Event
-from tests.processes import kill_family
+from tests.processes import free_port, kill_family
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore")]
 PLOT = (By.CSS_SELECTOR, ".js-plotly-plot .main-svg")
@@ -41,9 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, study_events: list[Event]) -
 @pytest.fixture(scope="module")
 def page(study: Path) -> Iterator[str]:
     """The address that ``prior-search ui`` prints, once the server answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "prior_search.cli", "ui", str(study), "--port", str(port)]
     log = (study / "ui.log").open("w+")
     ui = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
