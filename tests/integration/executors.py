@@ -1,4 +1,4 @@
-"""Executors of rehearsed studies."""
+"""Executors by name, and settings of the workers of rehearsed studies."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ def settings(folder: Path, data: Path | str, **changes: Any) -> WorkerSettings:
     return WorkerSettings(**(fields | changes))
 
 
-def executor(kind: str, worker: WorkerSettings) -> Any:
-    """Two workers, as processes of this machine (``local``) or on Ray."""
+def executor(
+    kind: str, worker: WorkerSettings, num_workers: int = 2, settings_of: Any = None
+) -> Any:
+    """Workers as processes of this machine (``local``) or on Ray."""
     if kind == "local":
-        return LocalExecutor(worker, num_workers=2)
+        return LocalExecutor(worker, num_workers=num_workers, settings_of=settings_of)
     from prior_search.runner.tune import TuneExecutor
 
-    return TuneExecutor(worker, max_concurrent=2)
+    return TuneExecutor(worker, max_concurrent=num_workers, settings_of=settings_of)

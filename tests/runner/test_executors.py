@@ -15,9 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from prior_search.runner import LocalExecutor, TrialRun, WorkerSettings
+from prior_search.runner import TrialRun, WorkerSettings
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
+from tests.integration.executors import executor
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -96,14 +97,6 @@ def kind(request: pytest.FixtureRequest) -> Iterator[str]:
 
     with joined():
         yield "ray"
-
-
-def executor(kind: str, settings: WorkerSettings, workers: int, settings_of: Any = None) -> Any:
-    if kind == "local":
-        return LocalExecutor(settings, num_workers=workers, settings_of=settings_of)
-    from prior_search.runner.tune import TuneExecutor
-
-    return TuneExecutor(settings, max_concurrent=workers, settings_of=settings_of)
 
 
 @pytest.fixture(scope="module")
