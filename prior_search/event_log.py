@@ -6,7 +6,8 @@ so a driver that is killed loses none. A result, and all else that others hear o
 then, with everything before it, so a machine that loses power loses none of these. Suggestions,
 retries, starts and metric points wait for the next of them: the next driver comes to the same
 suggestions and retries, and starts and points decide nothing. A last line that was cut by a crash
-never counted and is removed when the log is opened for writing.
+never counted and is removed when the log is opened for writing, as is a hole of zeros that a file
+system may leave where the machine lost power, with what was to follow it.
 
 In the working copy of a bucket the log is written there, too, under a lease (``storage``), and
 what waits for the disk waits for the bucket.
@@ -91,8 +92,8 @@ def holds_campaign(folder: Path) -> bool:
 
 
 def _parse(content: bytes, path: Path) -> Iterator[Event]:
-    lines = content.split(b"\n")
-    for number, line in enumerate(lines[:-1]):  # behind the last line break nothing is complete
+    lines = content[: _end(content)].split(b"\n")
+    for number, line in enumerate(lines[:-1]):
         try:
             event = json.loads(line)
         except ValueError as error:
@@ -100,6 +101,22 @@ def _parse(content: bytes, path: Path) -> Iterator[Event]:
         if not isinstance(event, dict) or event.get("seq") != number:
             raise RecordError(f"{path} line {number + 1} must be an event with seq {number}")
         yield event
+
+
+def _end(content: bytes) -> int:
+    """Where the complete events end: at the last line break, or before a hole of zeros.
+
+    What was on disk has no hole before it, so a hole with such an event behind it is damage.
+    """
+    complete = content.rfind(b"\n") + 1
+    hole = content.find(b"\0", 0, complete)
+    if hole < 0:
+        return complete
+    before = content.rfind(b"\n", 0, hole) + 1
+    behind = content[content.find(b"\n", hole) + 1 : complete].splitlines()
+    unsynced = tuple(b'"event":"%s"' % kind.encode() for kind in UNSYNCED)
+    lost = all(b"\0" in line or any(kind in line for kind in unsynced) for line in behind)
+    return before if lost else complete
 
 
 def _replica(path: Path) -> LogReplica | None:
@@ -129,23 +146,21 @@ class EventLog:
         # unbuffered: a buffer would keep what a full disk refused, and write it later
         self._file = path.open("rb" if read_only else "a+b", buffering=0)
         self._replica: LogReplica | None = None
-        if read_only:
-            self.events: list[Event] = list(_parse(self._file.read(), path))
-            return
         try:
-            _lock(self._file, path)
-            self._replica = _replica(path)
+            if not read_only:
+                _lock(self._file, path)
+                self._replica = _replica(path)
+                self._file.seek(0)
+            content = self._file.read()
+            self.events: list[Event] = list(_parse(content, path))
         except BaseException:
             self._file.close()
             raise
-        self._file.seek(0)
-        content = self._file.read()
-        self.events = list(_parse(content, path))
-        complete = content.rfind(b"\n") + 1
-        if complete < len(content):
-            logger.warning("%s: removed a last line that was cut by a crash", path)
-            self._file.truncate(complete)
-        self._file.seek(0, os.SEEK_END)
+        end = _end(content)
+        if not read_only and end < len(content):
+            logger.warning("%s: removed an end that a crash had cut or left empty", path)
+            self._file.truncate(end)
+            self._file.seek(0, os.SEEK_END)
 
     def append(self, kind: str, data: Mapping[str, Any]) -> Event:
         """Write one event and return it.

@@ -33,6 +33,28 @@ def test_a_last_line_cut_by_a_crash_never_counted(tmp_path: Path, cut: int) -> N
     assert [event["event"] for event in read_events(path)] == ["first", "third"]
 
 
+@pytest.mark.parametrize(("last", "is_lost"), [("metric_point", True), ("trial_ended", False)])
+def test_a_hole_that_a_power_loss_left_is_removed_unless_a_result_is_behind_it(
+    tmp_path: Path, last: str, *, is_lost: bool
+) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        for kind in ("trial_ended", "trial_suggested", "trial_started", last):
+            log.append(kind, {})
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:9] + b"\0" * (len(lines[1]) - 9)
+    lines[2] = b"\0" * 12 + lines[2][12:]
+    path.write_bytes(b"".join(lines))
+    if not is_lost:
+        with pytest.raises(RecordError, match="line 2 is not JSON"):
+            EventLog(path)
+        return
+    assert [event["event"] for event in read_events(path)] == ["trial_ended"]
+    with EventLog(path) as log:
+        log.append("trial_started", {})
+    assert [event["event"] for event in read_events(path)] == ["trial_ended", "trial_started"]
+
+
 def test_a_damaged_line_in_the_middle_is_refused_by_number(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     lines = [json.dumps({"seq": k, "event": "e", "time": 0.0}) for k in range(3)]
