@@ -22,7 +22,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.search import ours
-from benchmarks.search.simulate import NUM_WORKERS, simulate
+from benchmarks.search.simulate import NUM_WORKERS, Request, simulate
 from benchmarks.search.surfaces import DIMENSIONS, Surface, surface, with_noise
 from benchmarks.search.tuning_functions import tuning_names
 from prior_search.search import SearchPlan, TwoStageOptimizer
@@ -34,6 +34,8 @@ FLOOR = 0.003  # regret below which differences do not matter
 ENGINE = "the engine"
 SHARES = ("stage1_share", "confirm_share", "num_anchors")
 OBSERVED = "recommends the best observed"
+AHEAD = "computes each suggestion right after the last one"
+NOT_OF_PLAN = (*SHARES, OBSERVED, AHEAD)
 MIN_LONG = 4  # runs that are evidence enough without the short ones
 
 
@@ -62,7 +64,7 @@ def of_long_runs(
     )
 
 
-Change = Mapping[str, Any]  # "module.NAME", an entry of the plan or OBSERVED: its value
+Change = Mapping[str, Any]  # "module.NAME", entry of the plan, OBSERVED or AHEAD: its value
 VARIANTS: dict[str, Change] = {
     ENGINE: {},
     "horizons pooled": {"history.SHORT": LONG},
@@ -81,6 +83,7 @@ VARIANTS: dict[str, Change] = {
         "layout.CENTER": (0.5, 0.3),
         "layout.SKEW": (0.0, 0.25),
     },
+    "prepared ahead": {AHEAD: True},
     "long length scales": {"layout.LATENT": (0.0, 0.8)},
     "much noise expected": {"layout.LONG_NOISE": (-3.5, 1.5)},
     "no main effects": {"kernel.ADDITIVE": 0.0},
@@ -127,10 +130,18 @@ class Variant(ours.Ours):
         plan = SearchPlan.for_budget(
             budget, known.short_cost, NUM_WORKERS, **{k: change[k] for k in SHARES if k in change}
         )
-        rest = {k: v for k, v in change.items() if "." not in k and k not in (*SHARES, OBSERVED)}
+        rest = {k: v for k, v in change.items() if "." not in k and k not in NOT_OF_PLAN}
         plan = dataclasses.replace(plan, **rest)
         self._optimizer = TwoStageOptimizer(self._space, plan, seed)
         self._recommends_observed = change.get(OBSERVED, False)
+        self._is_ahead = change.get(AHEAD, False)
+
+    def ask(self, remaining: float) -> Request | None:
+        """The next suggestion; if ahead, it was made when the one before it was asked for."""
+        request = super().ask(remaining)
+        if self._is_ahead and request is not None:
+            self._optimizer._prepare(())
+        return request
 
     def recommend(self) -> tuple[float, ...]:
         """The posterior's choice, or the lowest mean of the long runs."""
