@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from prior_search.search.ensemble import Mixture, members
+from prior_search.search.layout import (
+    DISCREPANCY,
+    LATENT,
+    LONG_NOISE,
+    OTHER_NOISE,
+    RHO,
+    SCALE,
+    SHARE,
+    layouts,
+    prior_of,
+)
 from prior_search.search.surrogate import MAX_FIT_ROWS, MAX_ROWS, Surrogate
 
 RNG = np.random.default_rng(2)
@@ -103,3 +116,19 @@ def test_runs_of_a_single_configuration_are_fitted() -> None:
     ((mean, sd),) = surrogate.predict([[0.5]])
     assert mean == pytest.approx(2.0, abs=0.1)
     assert sd > 0.05
+
+
+def test_every_hyperparameter_has_a_prior_and_only_long_runs_that_of_their_noise() -> None:
+    for layout in layouts(3, 4):
+        mean, sd = prior_of(layout)
+        root = 0.5 * math.log(3)
+        expected = np.concatenate(
+            [
+                np.full(3, LATENT[0] + root),
+                np.full(3, DISCREPANCY[0] + root),
+                [SCALE[0], *[RHO[0]] * 3, *[SHARE[0]] * 3, LONG_NOISE[0], *[OTHER_NOISE[0]] * 3],
+            ]
+        )
+        np.testing.assert_array_equal(mean[: layout.bowl.start], expected)
+        assert len(mean) == len(sd) == layout.size
+        assert 1.0 not in sd  # what an entry without a prior would have
