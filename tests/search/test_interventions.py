@@ -191,6 +191,21 @@ def test_points_that_run_elsewhere_are_kept_away_from() -> None:
             break
         step(optimizer)
     assert alone is not None
+    assert not optimizer.is_finished  # looks ahead, and knows of nothing elsewhere
     beside = optimizer.ask(pending=[alone.values])
     assert beside is not None
     assert np.linalg.norm(np.subtract(beside.point, alone.point)) > 0.02
+
+
+@pytest.mark.parametrize(
+    ("pending", "message"),
+    [
+        ({"kl_weight": 0.1}, "values must be given for kl_weight, prediction_weight"),
+        ({"kl_weight": 2.0, "prediction_weight": 0.1}, r"kl_weight must be in \[0.0001, 1.0\]"),
+    ],
+)
+def test_a_configuration_that_cannot_run_cannot_be_pending(
+    pending: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        TwoStageOptimizer(space(), PLAN, seed=1).ask(pending=[pending])
