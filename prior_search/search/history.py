@@ -6,12 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.one_thread import one_thread
 from prior_search.search.space import SearchSpace
-from prior_search.search.suggestion import Horizon, Observation, Stage, Suggestion
+from prior_search.search.suggestion import Horizon, Observation, Stage, Status, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
 
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
@@ -29,6 +28,8 @@ class PastRun:
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"value must be finite, or None if the run diverged: {self.value}")
+        if not all(math.isfinite(x) for x in self.values.values()):
+            raise ValueError(f"values must be finite, got {dict(self.values)}")
 
 
 class History:
@@ -127,7 +128,7 @@ class History:
         point = self._points[index]
         return point is not None and all(-OUTSIDE <= x <= 1 + OUTSIDE for x in point)
 
-    def told(self, status: Literal["completed", "diverged", "failed"]) -> list[Suggestion]:
+    def told(self, status: Status) -> list[Suggestion]:
         """Suggestions with such an outcome, in order of suggestion."""
         return [
             s

@@ -24,10 +24,15 @@ class TwoStageOptimizer:
     Args:
         space: what to search.
         plan: how much to spend.
-        seed: of everything random.
+        seed: of everything random, >= 0.
+
+    Raises:
+        ValueError: the seed is negative.
     """
 
     def __init__(self, space: SearchSpace, plan: SearchPlan, seed: int) -> None:
+        if seed < 0:
+            raise ValueError(f"seed must be >= 0, got {seed}")
         self.first_space, self.plan, self.seed = space, plan, seed
         self.changes: list[tuple[str, Any]] = []  # what ``record`` writes down
         self.history = History(space)

@@ -321,6 +321,13 @@ def test_an_outcome_is_taken_once_and_only_of_what_was_suggested() -> None:
         optimizer.tell(Observation(index=1, value=1.0, status="completed"))
     with pytest.raises(ValueError, match="value must be finite, got nan"):
         Observation(index=0, value=math.nan, status="completed")
+    with pytest.raises(ValueError, match=r"status must be one of .*, got 'crashed'"):
+        Observation(index=0, value=None, status="crashed")  # type: ignore[arg-type]
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
+        TwoStageOptimizer(SPACE, PLAN, seed=-1)
 
 
 def test_horizons_share_what_they_have_in_common() -> None:
