@@ -13,6 +13,7 @@ from prior_search.search.space import SearchSpace
 from prior_search.search.suggestion import Horizon, Observation, Stage, Status, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
 
+MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
 
 
@@ -135,6 +136,12 @@ class History:
             for s in self.suggestions
             if s.index in self.observations and self.observations[s.index].status == status
         ]
+
+    @property
+    def can_be_fitted(self) -> bool:
+        """Whether enough runs completed that have a place in the present space."""
+        placed = sum(self._points[s.index] is not None for s in self.told("completed"))
+        return placed >= MIN_OBSERVATIONS
 
     def measured_long(self) -> dict[int, list[float]]:
         """Objectives of completed long runs by configuration, of those in the present space."""
