@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SAME = 1e-14  # of the largest value: differences so small are rounding
 FAR_BELOW = 1e3  # spreads under the median; further down a fit would find no finite density
 
 
@@ -47,8 +48,14 @@ class TargetScale:
 
 
 def good_spread(values: Sequence[float] | np.ndarray) -> float:
-    """Twice the mean distance of the better half to the median; 1 if it has no spread."""
+    """Twice the mean distance of the better half to the median.
+
+    Of all values where the better half is one value again and again; 1 if all are the same.
+    """
     array = np.asarray(values, dtype=float)
-    below = np.median(array) - array[array <= np.median(array)]
-    spread = 2.0 * float(below.mean())
-    return spread if spread > 1e-12 else 1.0
+    distance = np.abs(array - np.median(array))
+    for chosen in (distance[array <= np.median(array)], distance):
+        spread = 2.0 * float(chosen.mean())
+        if spread > SAME * np.abs(array).max():
+            return spread
+    return 1.0
