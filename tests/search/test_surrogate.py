@@ -32,6 +32,21 @@ def test_an_objective_that_never_changes_is_predicted_as_it_is() -> None:
     assert np.isfinite(sd)
 
 
+@pytest.mark.parametrize("unit", [1e-20, 1e-6, 1.0, 1e6])
+def test_the_unit_does_not_matter_where_the_better_half_is_tied(unit: float) -> None:
+    tied = np.maximum(SHAPE, np.quantile(SHAPE, 0.7))
+    assert good_spread(unit * tied) / unit == pytest.approx(good_spread(tied))
+    mean, sd = long_only(unit * tied).predict([[0.4, 0.4]])[0]
+    plain_mean, plain_sd = long_only(tied).predict([[0.4, 0.4]])[0]
+    assert mean / unit == pytest.approx(plain_mean, rel=1e-3)
+    assert sd / unit == pytest.approx(plain_sd, rel=0.05)
+
+
+def test_values_that_differ_by_rounding_have_no_spread() -> None:
+    assert good_spread([0.3, 0.1 + 0.2, 0.3]) == 1.0
+    assert good_spread([0.0, 0.0]) == 1.0
+
+
 def test_replicates_are_one_row_whose_noise_is_that_of_a_mean() -> None:
     x, s = [[0.2], [0.8], [0.2], [0.2], [0.5]], [0, 0, 0, 1, 0]
     rows = Surrogate(x, s, [1.0, 2.0, 3.0, 5.0, 4.0]).posterior.best.rows
@@ -104,18 +119,3 @@ def test_runs_of_a_single_configuration_are_fitted() -> None:
     ((mean, sd),) = surrogate.predict([[0.5]])
     assert mean == pytest.approx(2.0, abs=0.1)
     assert sd > 0.05
-
-
-@pytest.mark.parametrize("unit", [1e-20, 1e-6, 1.0, 1e6])
-def test_the_unit_does_not_matter_where_the_better_half_is_tied(unit: float) -> None:
-    tied = np.maximum(SHAPE, np.quantile(SHAPE, 0.7))
-    assert good_spread(unit * tied) / unit == pytest.approx(good_spread(tied))
-    mean, sd = long_only(unit * tied).predict([[0.4, 0.4]])[0]
-    plain_mean, plain_sd = long_only(tied).predict([[0.4, 0.4]])[0]
-    assert mean / unit == pytest.approx(plain_mean, rel=1e-3)
-    assert sd / unit == pytest.approx(plain_sd, rel=0.05)
-
-
-def test_values_that_differ_by_rounding_have_no_spread() -> None:
-    assert good_spread([0.3, 0.1 + 0.2, 0.3]) == 1.0
-    assert good_spread([0.0, 0.0]) == 1.0
