@@ -86,8 +86,8 @@ def horizon_words(pairs: Sequence[tuple[float, float]], found: HorizonCorrelatio
     """The rank correlation with its interval, or why there is none."""
     if found is None:
         return (
-            f"{len(pairs)} configurations completed at both horizons: too few for a rank "
-            "correlation."
+            f"{len(pairs)} configurations completed at both horizons: too few, or too "
+            "much alike, for a rank correlation."
         )
     return (
         f"Spearman's rank correlation {found.correlation:.2f}, 95 % bootstrap interval "

@@ -13,6 +13,7 @@ from prior_search.search.evidence import inverse_of
 from prior_search.search.two_stage import TwoStageOptimizer
 
 NUM_BASE = 1024  # Sobol points of each of the two samples that importances are estimated from
+SAME_DIGITS = 9  # of the unit cube: a point that moved with its space is the same up to rounding
 MIN_PAIRS = 4  # configurations run at both horizons, for a rank correlation
 
 
@@ -122,6 +123,9 @@ def leave_one_out(optimizer: TwoStageOptimizer) -> LeaveOneOut:
     """In closed form, hyperparameters kept (Rasmussen and Williams, 2006, eq. 5.12).
 
     Replicates of a configuration are left out together.
+
+    Raises:
+        SurrogateFitError: no run has completed, or the fit failed.
     """
     posterior = optimizer.history.fit()[0].posterior.best
     precision = np.diag(inverse_of(posterior.factor))
@@ -136,7 +140,11 @@ def leave_one_out(optimizer: TwoStageOptimizer) -> LeaveOneOut:
 
 
 def importance(optimizer: TwoStageOptimizer, seed: int = 0) -> tuple[Importance, ...]:
-    """Sobol indices of the posterior mean (of targets), estimated as Saltelli et al. (2010) do."""
+    """Sobol indices of the posterior mean (of targets), estimated as Saltelli et al. (2010) do.
+
+    Raises:
+        SurrogateFitError: no run has completed, or the fit failed.
+    """
     posterior = optimizer.history.fit()[0].posterior
     dimension = optimizer.space.dimension
     sample = qmc.Sobol(2 * dimension, rng=np.random.default_rng(seed)).random(NUM_BASE)
@@ -181,22 +189,27 @@ def progress(optimizer: TwoStageOptimizer, short_cost: float) -> tuple[ProgressP
 def horizon_correlation(
     optimizer: TwoStageOptimizer, num_bootstrap: int = 2000, seed: int = 0
 ) -> HorizonCorrelation | None:
-    """Over configurations that completed at both horizons; None if there are too few."""
+    """Over configurations that completed at both horizons.
+
+    None if there are too few, or if one of the horizons tells none of them apart.
+    """
     short: dict[tuple[float, ...], list[float]] = {}
     long: dict[tuple[float, ...], list[float]] = {}
     history = optimizer.history
     for s in history.told("completed"):
-        value = history.observations[s.index].value
-        if value is not None:
-            (short if s.horizon == "short" else long).setdefault(s.point, []).append(value)
+        value, point = history.observations[s.index].value, history.point(s.index)
+        if value is not None and point is not None:
+            key = tuple(round(x, SAME_DIGITS) for x in point)
+            (short if s.horizon == "short" else long).setdefault(key, []).append(value)
     shared = [p for p in short if p in long]
-    if len(shared) < MIN_PAIRS:
-        return None
     pairs = np.asarray([[np.mean(short[p]), np.mean(long[p])] for p in shared])
+    if len(shared) < MIN_PAIRS or not _have_ranks(pairs):
+        return None
     rng = np.random.default_rng(seed)
     draws = []
     for chosen in rng.integers(len(pairs), size=(num_bootstrap, len(pairs))):
-        if len(set(chosen.tolist())) > 2:  # fewer have no correlation to speak of
+        # fewer than three have no correlation to speak of
+        if len(set(chosen.tolist())) > 2 and _have_ranks(pairs[chosen]):
             draws.append(float(stats.spearmanr(pairs[chosen]).statistic))
     low, high = np.quantile(draws, [0.025, 0.975])
     return HorizonCorrelation(
@@ -205,3 +218,8 @@ def horizon_correlation(
         low=float(low),
         high=float(high),
     )
+
+
+def _have_ranks(pairs: np.ndarray) -> bool:
+    """Whether neither column of [n, 2] is constant."""
+    return bool((np.ptp(pairs, axis=0) > 0).all())

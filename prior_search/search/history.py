@@ -6,14 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.one_thread import one_thread
 from prior_search.search.space import SearchSpace
-from prior_search.search.suggestion import Horizon, Observation, Stage, Suggestion
+from prior_search.search.suggestion import Horizon, Observation, Stage, Status, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
 
+MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
 
 
@@ -29,6 +29,8 @@ class PastRun:
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"value must be finite, or None if the run diverged: {self.value}")
+        if not all(math.isfinite(x) for x in self.values.values()):
+            raise ValueError(f"values must be finite, got {dict(self.values)}")
 
 
 class History:
@@ -127,13 +129,19 @@ class History:
         point = self._points[index]
         return point is not None and all(-OUTSIDE <= x <= 1 + OUTSIDE for x in point)
 
-    def told(self, status: Literal["completed", "diverged", "failed"]) -> list[Suggestion]:
+    def told(self, status: Status) -> list[Suggestion]:
         """Suggestions with such an outcome, in order of suggestion."""
         return [
             s
             for s in self.suggestions
             if s.index in self.observations and self.observations[s.index].status == status
         ]
+
+    @property
+    def can_be_fitted(self) -> bool:
+        """Whether enough runs completed that have a place in the present space."""
+        placed = sum(self._points[s.index] is not None for s in self.told("completed"))
+        return placed >= MIN_OBSERVATIONS
 
     def measured_long(self) -> dict[int, list[float]]:
         """Objectives of completed long runs by configuration, of those in the present space."""

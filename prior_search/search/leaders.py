@@ -13,7 +13,6 @@ from prior_search.search.history import History
 from prior_search.search.suggestion import Recommendation
 from prior_search.search.surrogate import Surrogate
 
-MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 NEAR_BOUND = 0.05  # of a range: a best weight so close to its end may have a better one beyond
 WIDENING = 1.25  # of the recommendation's deviation: the best-looking of many is a lucky one
 MAX_AT_ONCE = 500  # configurations that are predicted together, for the memory that it takes
@@ -42,7 +41,7 @@ class Leaders:
         self.trials = list(self._measured)
         self._points = np.asarray([history.point(t) for t in self.trials], dtype=float)
         self.surrogate: Surrogate | None = None
-        if len(history.told("completed")) >= MIN_OBSERVATIONS:
+        if history.can_be_fitted:
             self.surrogate, self.feasibility = history.fit()
             parts = np.array_split(self._points, math.ceil(len(self._points) / MAX_AT_ONCE))
             predicted = [p for part in parts for p in self.surrogate.predict(part.tolist())]

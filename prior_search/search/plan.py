@@ -69,7 +69,8 @@ class SearchPlan:
         Args:
             budget: total cost, in long runs.
             short_cost: of a short run, in long runs.
-            num_workers: runs at a time; stage 1 has at least one for each.
+            num_workers: runs at a time; stage 1 has at least one for each, as far as a budget
+                with one long run pays for them.
             stage1_share: of the budget, for stage 1.
             confirm_share: of the long runs, for further seeds.
             num_anchors: at most a third of the long runs.

@@ -59,7 +59,8 @@ class Proposals:
     def anchor(self) -> Point | None:
         """The best short or foreign point by posterior mean, at a distance from other anchors."""
         history = self._history
-        anchors = [s.point for s in history.suggestions if s.role == "anchor"]
+        places = [history.point(s.index) for s in history.suggestions if s.role == "anchor"]
+        anchors = [p for p in places if p is not None]
         apart = ANCHOR_DISTANCE * math.sqrt(history.space.dimension)
         short = [
             history.point(s.index)

@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.history import History
 from prior_search.search.layout import layouts_of
-from prior_search.search.leaders import MIN_OBSERVATIONS, Leaders
+from prior_search.search.leaders import Leaders
 from prior_search.search.one_thread import one_thread
 from prior_search.search.plan import SearchPlan
 from prior_search.search.proposals import Proposals
@@ -37,6 +37,7 @@ class Stages:
         self.history, self.plan, self.seed = history, plan, seed
         self.fixed: dict[int, float] = {}  # coordinates of the unit cube by index
         self._fixed: dict[str, float] = {}
+        self._held_since = 0  # suggestions made before were chosen among others
         dimension = history.space.dimension
         sobol = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(seed))
         count = plan.stage1_trials + plan.stage2_trials  # the latter if the surrogate never starts
@@ -45,7 +46,7 @@ class Stages:
     def hold(self, fixed: Mapping[str, float]) -> None:
         """Hold weights at values, in the present space."""
         space = self.history.space
-        self._fixed = dict(fixed)
+        self._fixed, self._held_since = dict(fixed), len(self.history.suggestions)
         places = {name: space.names.index(name) for name in fixed}
         self.fixed = {k: space.parameters[k].encode(fixed[name]) for name, k in places.items()}
 
@@ -105,7 +106,7 @@ class Stages:
         if told < math.ceil(plan.stage1_trials / 2):
             return None
         number = history.made("stage2")
-        if len(history.told("completed")) < MIN_OBSERVATIONS:
+        if not history.can_be_fitted:
             if told < plan.stage1_trials:
                 return None
             return self._new("stage2", "sobol", self._sobol_point(plan.stage1_trials + number))
@@ -150,11 +151,15 @@ class Stages:
         return all(math.dist(point, other) > distance for other in taken if other is not None)
 
     def _has_converged(self) -> bool:
-        """Whether the last two expected improvements were below the noise, if asked to stop."""
+        """Whether the last two expected improvements were below the noise, if asked to stop.
+
+        Those since a weight was held or let go, or the space moved: earlier ones were of others.
+        """
         limit = self.plan.stop_below
         if limit is None:
             return False
-        asked = [s for s in self.history.suggestions if s.role == "expected_improvement"][-2:]
+        recent = self.history.suggestions[self._held_since :]
+        asked = [s for s in recent if s.role == "expected_improvement"][-2:]
         return len(asked) == 2 and all(
             _improvement(s, self.history.space.dimension) < limit for s in asked
         )

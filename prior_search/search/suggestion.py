@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Stage = Literal["stage1", "stage2", "confirm"]
 Role = Literal["sobol", "anchor", "posterior_mean", "expected_improvement", "manual"]
 Horizon = Literal["short", "long"]
+Status = Literal["completed", "diverged", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +66,18 @@ class Observation:
     """The outcome of a suggestion; ``value`` to minimize, given exactly if it completed.
 
     ``diverged`` says something about the configuration, ``failed`` does not.
+
+    Raises:
+        ValueError: there is no such status, or the value does not go with it or is not finite.
     """
 
     index: int
     value: float | None
-    status: Literal["completed", "diverged", "failed"]
+    status: Status
 
     def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise ValueError(f"status must be one of {get_args(Status)}, got {self.status!r}")
         if (self.value is not None) != (self.status == "completed"):
             raise ValueError(
                 f"a value belongs to a completed run, got {self.value} with {self.status!r}"

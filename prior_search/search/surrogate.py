@@ -49,6 +49,8 @@ class Surrogate:
         is_fitted: bool = False,
     ) -> None:
         y = np.asarray(values, dtype=float)
+        if not len(y):
+            raise SurrogateFitError("there is no completed run to fit a surrogate to")
         if not np.isfinite(y).all():
             raise SurrogateFitError(f"observations must be finite, got {y[~np.isfinite(y)]}")
         s = np.asarray(fidelities, dtype=int)

@@ -24,10 +24,15 @@ class TwoStageOptimizer:
     Args:
         space: what to search.
         plan: how much to spend.
-        seed: of everything random.
+        seed: of everything random, >= 0.
+
+    Raises:
+        ValueError: the seed is negative.
     """
 
     def __init__(self, space: SearchSpace, plan: SearchPlan, seed: int) -> None:
+        if seed < 0:
+            raise ValueError(f"seed must be >= 0, got {seed}")
         self.first_space, self.plan, self.seed = space, plan, seed
         self.changes: list[tuple[str, Any]] = []  # what ``record`` writes down
         self.history = History(space)
@@ -35,6 +40,7 @@ class TwoStageOptimizer:
         self._queue: list[dict[str, float]] = []
         self._fixed: dict[str, float] = {}
         self._prepared: Suggestion | None = None
+        self._prepared_for: list[tuple[float, ...]] = []  # points pending when it was
         self._waits = False  # the last answer was none, and nothing has changed since
 
     # --- the protocol
@@ -51,6 +57,7 @@ class TwoStageOptimizer:
             pending: values of long runs under way that this optimizer did not suggest.
 
         Raises:
+            ValueError: what is pending lacks a parameter, or is outside the space.
             SurrogateFitError: the Gaussian process could not be fitted.
         """
         suggestion = self._prepare(pending)
@@ -118,13 +125,7 @@ class TwoStageOptimizer:
         Raises:
             ValueError: it is outside the space, or stage 2 has no run left.
         """
-        missing = [name for name in self.space.names if name not in values]
-        unknown = [name for name in values if name not in self.space.names]
-        if missing or unknown:
-            raise ValueError(
-                f"values must be given for {', '.join(self.space.names)}, got {dict(values)}"
-            )
-        self.space.encode(values)  # refuses what is outside
+        self._encode(values)  # refuses what is outside
         if self.history.made("stage2") + len(self._queue) >= self.plan.stage2_trials:
             raise ValueError(f"all {self.plan.stage2_trials} runs of stage 2 are taken")
         self._queue.append(dict(values))
@@ -178,8 +179,10 @@ class TwoStageOptimizer:
 
     def _prepare(self, pending: Sequence[Mapping[str, float]]) -> Suggestion | None:
         """What the next ``ask`` returns, computed once; whether there is any is up to tells."""
-        if self._prepared is None and not self._waits:
-            self._prepared = self._next(pending)
+        points = [self._encode(values) for values in pending]
+        is_known = self._prepared is not None and points == self._prepared_for
+        if not is_known and not self._waits:
+            self._prepared, self._prepared_for = self._next(points), points
             self._waits = self._prepared is None
         return self._prepared
 
@@ -190,7 +193,15 @@ class TwoStageOptimizer:
         if suggestion.role == "manual" and dict(suggestion.values) in self._queue:
             self._queue.remove(dict(suggestion.values))
 
-    def _next(self, pending: Sequence[Mapping[str, float]]) -> Suggestion | None:
+    def _next(self, pending: Sequence[tuple[float, ...]]) -> Suggestion | None:
         if self._queue:
             return self._stages.manual(self._queue[0])
-        return self._stages.next([self.space.encode(values) for values in pending])
+        return self._stages.next(pending)
+
+    def _encode(self, values: Mapping[str, float]) -> tuple[float, ...]:
+        """A user's configuration as a point."""
+        if set(values) != set(self.space.names):
+            raise ValueError(
+                f"values must be given for {', '.join(self.space.names)}, got {dict(values)}"
+            )
+        return self.space.encode(values)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from prior_search.errors import SurrogateFitError
 from prior_search.search import (
     Observation,
     Parameter,
@@ -108,3 +112,49 @@ def test_horizons_that_agree_correlate_over_their_shared_configurations(
     assert found.correlation > 0.6
     assert found.low <= found.correlation <= found.high
     assert horizon_correlation(TwoStageOptimizer(SPACE, PLAN, seed=1)) is None
+
+
+def told(value: Callable[[Suggestion], float]) -> TwoStageOptimizer:
+    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=1)
+    while not optimizer.is_finished:
+        s = optimizer.ask()
+        assert s is not None
+        optimizer.tell(Observation(index=s.index, value=value(s), status="completed"))
+    return optimizer
+
+
+def test_a_horizon_that_tells_nothing_apart_has_no_correlation() -> None:
+    assert horizon_correlation(told(lambda s: 3.0)) is None
+
+
+def test_the_correlation_of_tied_runs_has_bounds() -> None:
+    found = horizon_correlation(told(lambda s: float(s.point[0] > 0.35)))
+    assert found is not None
+    assert -1.0 <= found.low <= found.correlation <= found.high <= 1.0
+
+
+def test_horizons_correlate_over_what_they_share_when_the_space_has_moved() -> None:
+    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=1)
+
+    def tell_next() -> None:
+        s = optimizer.ask()
+        assert s is not None
+        optimizer.tell(Observation(index=s.index, value=value_of(s), status="completed"))
+
+    for low, runs in ((1e-3, 12), (1e-4, 3), (1e-5, 3)):  # stage 1, then the six anchors
+        matters = dataclasses.replace(SPACE.parameters[0], low=low)
+        optimizer.change_space(SearchSpace(parameters=(matters, SPACE.parameters[1])))
+        for _ in range(runs):
+            tell_next()
+    anchors = [s for s in optimizer.history.suggestions if s.role == "anchor"]
+    found = horizon_correlation(optimizer)
+    assert found is not None
+    assert found.num_pairs == len(anchors) >= 5
+
+
+@pytest.mark.parametrize("diagnostic", [leave_one_out, importance])
+def test_without_a_run_there_is_nothing_to_diagnose(
+    diagnostic: Callable[[TwoStageOptimizer], object],
+) -> None:
+    with pytest.raises(SurrogateFitError, match="no completed run to fit a surrogate to"):
+        diagnostic(TwoStageOptimizer(SPACE, PLAN, seed=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -161,6 +162,11 @@ def test_a_past_run_that_lacks_a_weight_is_refused() -> None:
         TwoStageOptimizer(space(), PLAN, seed=1).warm_start([run])
 
 
+def test_a_past_run_of_values_that_are_no_numbers_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"values must be finite, got {'kl_weight': nan}"):
+        PastRun(study="old", values={"kl_weight": math.nan}, horizon="long", value=1.0)
+
+
 def test_a_record_with_every_kind_of_change_goes_on_bit_for_bit() -> None:
     optimizer = TwoStageOptimizer(space(), PLAN, seed=6)
     past = PastRun(
@@ -191,6 +197,73 @@ def test_points_that_run_elsewhere_are_kept_away_from() -> None:
             break
         step(optimizer)
     assert alone is not None
+    assert not optimizer.is_finished  # looks ahead, and knows of nothing elsewhere
     beside = optimizer.ask(pending=[alone.values])
     assert beside is not None
     assert np.linalg.norm(np.subtract(beside.point, alone.point)) > 0.02
+
+
+@pytest.mark.parametrize(
+    ("pending", "message"),
+    [
+        ({"kl_weight": 0.1}, "values must be given for kl_weight, prediction_weight"),
+        ({"kl_weight": 2.0, "prediction_weight": 0.1}, r"kl_weight must be in \[0.0001, 1.0\]"),
+    ],
+)
+def test_a_configuration_that_cannot_run_cannot_be_pending(
+    pending: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        TwoStageOptimizer(space(), PLAN, seed=1).ask(pending=[pending])
+
+
+def test_runs_without_a_place_in_the_new_space_are_no_runs_to_fit_to() -> None:
+    """None of the values is positive, so that a log range has no place for them."""
+    before = SearchSpace(parameters=(Parameter(name="w", low=-1.0, high=0.0, scale="linear"),))
+    after = SearchSpace(parameters=(Parameter(name="w", low=0.1, high=1.0, scale="log"),))
+    optimizer = TwoStageOptimizer(before, PLAN, seed=1)
+
+    def tell_next() -> None:
+        s = optimizer.ask()
+        assert s is not None
+        value = s.values["w"] ** 2
+        optimizer.tell(Observation(index=s.index, value=value, status="completed"))
+
+    for _ in range(PLAN.stage1_trials + 1):
+        tell_next()
+    optimizer.change_space(after)
+    while not optimizer.is_finished:
+        tell_next()
+    assert 0.1 <= optimizer.recommend().values["w"] < 0.4
+
+
+def test_anchors_keep_their_distance_in_the_space_as_it_is() -> None:
+    plan = SearchPlan(stage1_trials=12, stage2_trials=8, confirm_trials=0, num_anchors=6)
+    optimizer = TwoStageOptimizer(space(low=1e-4), plan, seed=2)
+    for _ in range(15):
+        step(optimizer)
+    optimizer.change_space(space(low=1e-8))
+    anchors = [s for s in (step(optimizer) for _ in range(3)) if s.role == "anchor"]
+    earlier = [s for s in optimizer.history.suggestions[:15] if s.role == "anchor"]
+    assert anchors
+    assert earlier
+    points = [optimizer.history.point(s.index) for s in (*earlier, *anchors)]
+    for k, new in enumerate(points[len(earlier) :], start=len(earlier)):
+        assert min(np.linalg.norm(np.subtract(new, p)) for p in points[:k]) > 0.1 * np.sqrt(2)
+
+
+@pytest.mark.parametrize("kind", ["fix", "change_space"])
+def test_a_search_that_has_stopped_goes_on_where_it_has_not_looked(kind: str) -> None:
+    plan = SearchPlan(
+        stage1_trials=6, stage2_trials=30, confirm_trials=0, num_anchors=2, stop_below=0.5
+    )
+    optimizer = TwoStageOptimizer(space(), plan, seed=2)
+    assert len(finish(optimizer)) < plan.total - 5
+    if kind == "fix":
+        optimizer.fix("prediction_weight", 0.9)
+    else:
+        optimizer.change_space(space(low=0.3))
+    assert not optimizer.is_finished
+    assert from_record(to_record(optimizer)).ask() == step(optimizer)
+    assert len(finish(optimizer)) >= 1  # and stops again
+    assert optimizer.history.made("stage2") < plan.stage2_trials

@@ -321,6 +321,13 @@ def test_an_outcome_is_taken_once_and_only_of_what_was_suggested() -> None:
         optimizer.tell(Observation(index=1, value=1.0, status="completed"))
     with pytest.raises(ValueError, match="value must be finite, got nan"):
         Observation(index=0, value=math.nan, status="completed")
+    with pytest.raises(ValueError, match=r"status must be one of .*, got 'crashed'"):
+        Observation(index=0, value=None, status="crashed")  # type: ignore[arg-type]
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
+        TwoStageOptimizer(SPACE, PLAN, seed=-1)
 
 
 def test_horizons_share_what_they_have_in_common() -> None:
@@ -381,3 +388,30 @@ def test_very_many_runs_tell_of_divergence_what_all_would() -> None:
     good, bad = feasibility.probability(np.array([[0.7], [0.9]]))
     assert good > 0.95
     assert bad < 0.05
+
+
+def test_a_run_that_exploded_without_diverging_ends_no_search() -> None:
+    """As one of the first two long runs, it takes their median along."""
+    for exploded in (8, 9):  # the first long runs
+        optimizer = TwoStageOptimizer(SPACE, PLAN, seed=3)
+        while not optimizer.is_finished:
+            s = optimizer.ask()
+            assert s is not None
+            value = valley(s.point, is_short=s.horizon == "short")
+            value = 1e12 if s.index == exploded else value
+            optimizer.tell(Observation(index=s.index, value=value, status="completed"))
+        best = optimizer.recommend()
+        assert valley(SPACE.encode(best.values), is_short=False) < 3.5
+        assert best.predicted_mean < 5
+
+
+def test_targets_far_below_a_median_that_is_off_are_compressed_and_come_back() -> None:
+    scale = TargetScale(median=5e11, spread=1.0)
+    target = scale.forward(np.array([0.0, 5e11 - 2e3, 5e11 - 1e3, 5e11 - 10.0]))
+    assert target[0] == pytest.approx(-1e3 - math.log(5e11), rel=1e-6)
+    assert target[2:].tolist() == [-1e3, -10.0]
+    assert sorted(target) == target.tolist()
+    assert [scale.backward(t) for t in target] == pytest.approx(
+        [0.0, 5e11 - 2e3, 5e11 - 1e3, 5e11 - 10], abs=1.0
+    )
+    assert scale.slope(-1e3 - 2.0) == pytest.approx(math.exp(2.0))

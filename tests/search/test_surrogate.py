@@ -18,6 +18,7 @@ from prior_search.search.layout import (
     prior_of,
 )
 from prior_search.search.surrogate import MAX_FIT_ROWS, MAX_ROWS, Surrogate
+from prior_search.search.targets import good_spread
 
 RNG = np.random.default_rng(2)
 POINTS = RNG.random((24, 2))
@@ -42,6 +43,21 @@ def test_an_objective_that_never_changes_is_predicted_as_it_is() -> None:
     mean, sd = long_only(np.full(24, 3.25)).predict([[0.1, 0.9]])[0]
     assert mean == pytest.approx(3.25, abs=0.05)
     assert np.isfinite(sd)
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e-6, 1.0, 1e6])
+def test_the_unit_does_not_matter_where_the_better_half_is_tied(unit: float) -> None:
+    tied = np.maximum(SHAPE, np.quantile(SHAPE, 0.7))
+    assert good_spread(unit * tied) / unit == pytest.approx(good_spread(tied))
+    mean, sd = long_only(unit * tied).predict([[0.4, 0.4]])[0]
+    plain_mean, plain_sd = long_only(tied).predict([[0.4, 0.4]])[0]
+    assert mean / unit == pytest.approx(plain_mean, rel=1e-3)
+    assert sd / unit == pytest.approx(plain_sd, rel=0.05)
+
+
+def test_values_that_differ_by_rounding_have_no_spread() -> None:
+    assert good_spread([0.3, 0.1 + 0.2, 0.3]) == 1.0
+    assert good_spread([0.0, 0.0]) == 1.0
 
 
 def test_replicates_are_one_row_whose_noise_is_that_of_a_mean() -> None:
