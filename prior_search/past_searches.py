@@ -31,7 +31,7 @@ def read_past(folder: Path) -> tuple[dict[str, Tuned], list[PastTraining]]:
                     study=name,
                     values=dict(best.values),
                     predicted_mean=best.predicted_mean,
-                    predicted_sd=best.predicted_sd,
+                    predicted_sd=best.as_dict()["predicted_sd"],
                 )
         return tuned, list(_trainings(name, study.events))
     finally:

@@ -19,6 +19,11 @@ from prior_search.trial import OBJECTIVES, TrialSpec
 RECENT = 6  # ended trials that the table keeps in view
 
 
+def format_belief(mean: float, sd: float | None) -> str:
+    """A posterior mean with its deviation, of which None says that a single run tells nothing."""
+    return f"{mean:.4f} ± {'unknown' if sd is None else f'{sd:.4f}'}"
+
+
 def format_weights(weights: Mapping[str, float]) -> str:
     """The weights that are not zero, as ``kl_weight=3.2e-04 ...``."""
     return "  ".join(f"{name}={value:.2g}" for name, value in weights.items() if value) or "none"

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from prior_search import cli
 from prior_search.errors import RecordError, RequestError
 from prior_search.event_log import read_events
 from prior_search.report import draw_weights, export_best, read_export, trial_rows, write_parquet
+from prior_search.report.bundle import write_report
+from prior_search.search import Recommendation
 from prior_search.study import Study, derive_seed
 from prior_search.trial import MetricPoint, TrialSpec
 from tests import studies
@@ -174,6 +178,27 @@ def test_a_search_in_which_every_trial_fails_ends_without_a_recommendation(tmp_p
     assert study.finish() == {"td": None}
     with pytest.raises(RequestError, match="no completed trial at the full horizon to export"):
         export_best(study, tmp_path / "best")
+
+
+def test_a_search_of_which_one_long_trial_is_left_recommends_it_without_an_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(tmp_path / "s", bottlenecks=("td",))
+    while not study.is_finished:
+        spec = study.next_trial()
+        assert spec is not None
+        study.record(outcome(spec, "completed" if spec.key[:2] == (5, 0) else "diverged"))
+    best = study.finish()["td"]
+    assert best is not None
+    assert (best.trial, best.predicted_sd) == (5, math.inf)
+    assert study.events[-2]["recommendation"]["predicted_sd"] is None
+    assert Recommendation.from_dict(study.events[-2]["recommendation"]) == best
+    assert "predicted_sd" not in read_export(export_best(study, tmp_path / "best")[0]).evidence
+    assert "-inf" not in write_report(study, tmp_path / "report").read_text()
+    study.close()
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["best", str(tmp_path / "s")]) == 0
+    assert "± unknown" in capsys.readouterr().out
 
 
 def test_two_drivers_cannot_run_one_study(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prior_search.commands.places import study_folder
-from prior_search.progress import format_weights
+from prior_search.progress import format_belief, format_weights
 from prior_search.report import by_suggestion, trial_rows
 from prior_search.study import Study
 from prior_search.trial import OBJECTIVES
@@ -35,7 +35,7 @@ def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
                 for row in rows
                 if row.spec.trial == best["trial"] and row.objective is not None
             ]
-            mean = f"{best['predicted_mean']:.4f} ± {best['predicted_sd']:.4f}"
+            mean = format_belief(best["predicted_mean"], best["predicted_sd"])
             weights = format_weights(best["values"])
             table.add_row(
                 event["search"], f"t{best['trial']:04d}", mean, ", ".join(measured), weights

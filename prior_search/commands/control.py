@@ -21,6 +21,7 @@ from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.event_log import read_events
 from prior_search.past_searches import ARMS, read_past
+from prior_search.progress import format_belief
 from prior_search.report.control_section import ControlSection, control_section
 from prior_search.report.control_view import Tuned
 from prior_search.request import StudyRequest
@@ -131,7 +132,7 @@ def _moves_table(found: ControlSection, objective: str) -> Table:
             f"{move.tuned:.3g}",
             move.arrow,
             f"{move.matched:.3g}",
-            f"{before.predicted_mean:.4f} ± {before.predicted_sd:.4f}" if before else "",
+            format_belief(before.predicted_mean, before.predicted_sd) if before else "",
             f"{statistics.fmean(after.values()):.4f} (of {len(after)})" if after else "",
         )
     return table

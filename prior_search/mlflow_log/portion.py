@@ -165,6 +165,6 @@ class Portion:
         if best is not None:
             params = {f"best.{name}": value for name, value in best["values"].items()}
             names = ("predicted_mean", "predicted_sd")
-            metrics = {f"best.{name}": best[name] for name in names}
+            metrics = {f"best.{name}": best[name] for name in names if best[name] is not None}
             run.note(event["time"], params=params, metrics=metrics)
         run.end("FINISHED", event["time"])

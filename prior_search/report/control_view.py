@@ -27,12 +27,13 @@ class Tuned:
 
     Attributes:
         study: that holds the search.
+        predicted_sd: None if a single run says nothing of it.
     """
 
     study: str
     values: Mapping[str, float]
     predicted_mean: float
-    predicted_sd: float
+    predicted_sd: float | None
 
 
 def tuned_in(events: Iterable[Event]) -> dict[str, Tuned]:

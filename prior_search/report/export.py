@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ def _export(study: Study, search: str, bottleneck: Bottleneck, best: Recommendat
         evidence={
             "search": search,
             "predicted_mean": best.predicted_mean,
-            "predicted_sd": best.predicted_sd,
+            **({"predicted_sd": best.predicted_sd} if math.isfinite(best.predicted_sd) else {}),
             "measured": [row.objective for row in rows],
         },
         versions=created["versions"],

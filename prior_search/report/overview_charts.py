@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from prior_search.event_log import Event
@@ -33,6 +34,7 @@ def recommendations(
     layers = []
     for k, (name, best) in enumerate(found.items()):
         color, shape = SEARCH_STYLE[name]
+        is_sure = math.isfinite(best.predicted_sd)
         measured = [r.objective for r in rows_of(rows, name, best) if r.objective is not None]
         layers += [
             Points(
@@ -45,8 +47,8 @@ def recommendations(
             Points(
                 x=(float(k),),
                 y=(best.predicted_mean,),
-                low=(best.low,),
-                high=(best.high,),
+                low=(best.low,) if is_sure else (),
+                high=(best.high,) if is_sure else (),
                 color=color,
                 shape=shape,
             ),

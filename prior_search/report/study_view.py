@@ -131,9 +131,7 @@ def _recommendations(study: Study) -> dict[str, Recommendation]:
     found = {}
     for event in study.events:
         if event["event"] == "search_finished" and event["recommendation"] is not None:
-            data = dict(event["recommendation"])
-            data["warnings"] = tuple(data.get("warnings", ()))
-            found[event["search"]] = Recommendation(**data)
+            found[event["search"]] = Recommendation.from_dict(event["recommendation"])
     for name in study.request.searches:
         if name not in found and study.optimizer(name).has_recommendation:
             found[name] = study.recommend(name)

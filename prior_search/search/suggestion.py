@@ -12,6 +12,8 @@ Role = Literal["sobol", "anchor", "posterior_mean", "expected_improvement", "man
 Horizon = Literal["short", "long"]
 Status = Literal["completed", "diverged", "failed"]
 
+UNSURE = {"predicted_sd": math.inf, "low": -math.inf, "high": math.inf}  # where nothing is known
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
@@ -91,8 +93,9 @@ class Recommendation:
     """The configuration to use, with what the surrogate believes of it at the long horizon.
 
     ``predicted_sd`` is that of the noiseless objective, widened as this is the best-looking of
-    several configurations; ``low`` and ``high`` bound its central 95 %;
-    ``warnings`` say what its user should know, as that a weight lies at a bound of its range.
+    several configurations; ``low`` and ``high`` bound its central 95 %. All three are infinite
+    where a single run says nothing of its noise. ``warnings`` say what its user should know, as
+    that a weight lies at a bound of its range.
     """
 
     trial: int
@@ -105,6 +108,14 @@ class Recommendation:
     warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready data."""
+        """JSON-ready data; what is infinite, so unknown, is None."""
         data = {name: getattr(self, name) for name in self.__slots__}
+        data |= {name: None for name in UNSURE if not math.isfinite(data[name])}
         return data | {"values": dict(self.values), "warnings": list(self.warnings)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Recommendation:
+        """Inverse of ``as_dict``; other entries are ignored."""
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        known |= {name: bound for name, bound in UNSURE.items() if data[name] is None}
+        return cls(**known | {"warnings": tuple(data.get("warnings", ()))})

@@ -157,3 +157,19 @@ def test_a_suggestion_that_was_lost_and_came_out_otherwise_has_a_run_of_its_own(
     MlflowMirror(tmp_path, store).apply(events)
     MlflowMirror(tmp_path, store).apply(named(study_events, "one driver"))
     assert content(store, "other suggestion") == content(store, "one driver")
+
+
+def test_a_deviation_that_a_single_run_says_nothing_of_is_no_metric(
+    tmp_path: Path, store: str, study_events: list[Event]
+) -> None:
+    events = named(study_events, "unsure")
+    for k, event in enumerate(events):
+        if event["event"] == "search_finished":
+            best = event["recommendation"] | {"predicted_sd": None, "low": None, "high": None}
+            events[k] = event | {"recommendation": best}
+    MlflowMirror(tmp_path, store).apply(events)
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("unsure")
+    (run,) = client.search_runs([experiment.experiment_id], "tags.level = 'search'")
+    assert "best.predicted_mean" in run.data.metrics
+    assert "best.predicted_sd" not in run.data.metrics
