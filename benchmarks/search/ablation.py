@@ -23,7 +23,7 @@ from scipy import stats
 
 from benchmarks.search import ours
 from benchmarks.search.simulate import NUM_WORKERS, Request, simulate
-from benchmarks.search.surfaces import DIMENSIONS, Surface, surface, with_noise
+from benchmarks.search.surfaces import Surface, surface, tuning_weights, with_noise
 from benchmarks.search.tuning_functions import tuning_names
 from prior_search.search import SearchPlan, TwoStageOptimizer
 from prior_search.search.feasibility import Feasibility
@@ -174,8 +174,7 @@ def main() -> None:
     parser.add_argument("--functions", action="store_true", help="standard ones as well")
     parser.add_argument("--noise", type=float, default=1.0, help="factor of the surfaces' own")
     given = parser.parse_args()
-    first, last = (int(part) for part in given.seeds.split("-"))
-    names = [f"tuning-weights{d}-{k}" for k in range(first, last + 1) for d in DIMENSIONS]
+    names = tuning_weights(given.seeds)
     names += tuning_names() if given.functions else []
     surfaces = [with_noise(surface(name), given.noise) for name in names]
     print(f"{'variant':28s} {'median':>7s} {'mean':>7s} {'log difference':>16s} {'p':>6s}")

@@ -16,7 +16,7 @@ from collections import defaultdict
 import numpy as np
 
 from benchmarks.search.noiseless import Noiseless
-from benchmarks.search.surfaces import DIMENSIONS, surface
+from benchmarks.search.surfaces import surface, tuning_weights
 from benchmarks.search.tuning_functions import tuning_names
 from prior_search.search.layout import Layout, layouts, prior_of
 
@@ -50,8 +50,7 @@ def at_one(part: str, layout: Layout, values: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", default="730-745", help="of the surfaces, first-last")
-    first, last = (int(end) for end in parser.parse_args().seeds.split("-"))
-    weights = [f"tuning-weights{d}-{k}" for k in range(first, last + 1) for d in DIMENSIONS]
+    weights = tuning_weights(parser.parse_args().seeds)
     fitted: dict[tuple[str, bool, str], list[np.ndarray]] = defaultdict(list)
     for name in (*weights, *tuning_names()):
         known = surface(name)

@@ -21,7 +21,7 @@ from benchmarks.search.ablation import BUDGETS, FLOOR, changed
 from benchmarks.search.noiseless import Noiseless
 from benchmarks.search.ours import Ours
 from benchmarks.search.simulate import simulate
-from benchmarks.search.surfaces import DIMENSIONS, Surface, with_noise
+from benchmarks.search.surfaces import DIMENSIONS, Surface, tuning_weights, with_noise
 from benchmarks.search.surfaces import surface as surface_of
 from prior_search.search import surrogate
 from prior_search.search.evidence import Rows
@@ -64,8 +64,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--seeds", default="720-731", help="of the surfaces, first-last")
     given = parser.parse_args()
-    first, last = (int(part) for part in given.seeds.split("-"))
-    names = [f"tuning-weights{d}-{k}" for k in range(first, last + 1) for d in DIMENSIONS]
+    names = tuning_weights(given.seeds)
     found: dict[str, list[float]] = {}
     dimensions = []
     for name in names:

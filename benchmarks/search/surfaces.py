@@ -106,6 +106,12 @@ def names(split: Split, per_dimension: int = 4) -> tuple[str, ...]:
     return (*weights, *standard)
 
 
+def tuning_weights(seeds: str) -> list[str]:
+    """Weight surfaces for tuning in every d, of seeds ``first-last``."""
+    first, last = (int(end) for end in seeds.split("-"))
+    return [f"tuning-weights{d}-{k}" for k in range(first, last + 1) for d in DIMENSIONS]
+
+
 @lru_cache(maxsize=256)
 def surface(name: str) -> Surface:
     """The surface of a name.
