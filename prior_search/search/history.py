@@ -5,32 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.one_thread import one_thread
 from prior_search.search.space import SearchSpace
-from prior_search.search.suggestion import Horizon, Observation, Stage, Status, Suggestion
+from prior_search.search.suggestion import Observation, PastRun, Stage, Status, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
 
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
+SAME_COORDINATE = 1e-6  # of a held weight
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastRun:
-    """A run of another study: ``value`` is its objective, or None if it diverged."""
-
-    study: str
-    values: Mapping[str, float]
-    horizon: Horizon
-    value: float | None
-
-    def __post_init__(self) -> None:
-        if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"value must be finite, or None if the run diverged: {self.value}")
-        if not all(math.isfinite(x) for x in self.values.values()):
-            raise ValueError(f"values must be finite, got {dict(self.values)}")
 
 
 class History:
@@ -143,14 +127,36 @@ class History:
         placed = sum(self._points[s.index] is not None for s in self.told("completed"))
         return placed >= MIN_OBSERVATIONS
 
-    def measured_long(self) -> dict[int, list[float]]:
-        """Objectives of completed long runs by configuration, of those in the present space."""
+    def measured_long(self, fixed: Mapping[int, float] | None = None) -> dict[int, list[float]]:
+        """Objectives of completed long runs by configuration, of those in the present space.
+
+        Args:
+            fixed: coordinates that are held; only configurations that have these count.
+        """
         found: dict[int, list[float]] = {}
         for s in self.told("completed"):
             value = self.observations[s.index].value
-            if s.horizon == "long" and self.is_inside(s.trial) and value is not None:
+            if s.horizon != "long" or value is None:
+                continue
+            if self._is_eligible(s.trial, fixed or {}):
                 found.setdefault(s.trial, []).append(value)
         return found
+
+    def _is_eligible(self, index: int, fixed: Mapping[int, float]) -> bool:
+        point = self._points[index]
+        return self.is_inside(index) and all(
+            point is not None and math.isclose(point[k], x, abs_tol=SAME_COORDINATE)
+            for k, x in fixed.items()
+        )
+
+    def long_trial(self, values: Mapping[str, float]) -> int | None:
+        """The trial that first proposed these values at the long horizon, if one did."""
+        long = (s for s in self.suggestions if s.horizon == "long")
+        return next((s.trial for s in long if s.values == values), None)
+
+    def long_runs(self, trial: int) -> int:
+        """How often a trial's configuration was suggested at the long horizon."""
+        return sum(s.trial == trial and s.horizon == "long" for s in self.suggestions)
 
     def pending_long(self) -> list[tuple[float, ...]]:
         """Points of long runs under way."""

@@ -33,11 +33,9 @@ class Leaders:
 
     def __init__(self, history: History, fixed: Mapping[int, float]) -> None:
         self._history, self._fixed = history, fixed
-        measured = history.measured_long()
-        if not measured:
+        self._measured = history.measured_long(fixed) or history.measured_long()
+        if not self._measured:
             raise ValueError("no run at the long horizon has completed")
-        held = {t: v for t, v in measured.items() if self._is_held(t)}
-        self._measured = held or measured
         self.trials = list(self._measured)
         self._points = np.asarray([history.point(t) for t in self.trials], dtype=float)
         self.surrogate: Surrogate | None = None
@@ -67,17 +65,14 @@ class Leaders:
         """Of the surrogate; None if there is none yet."""
         return None if self.surrogate is None else tuple(self.surrogate.theta.tolist())
 
-    def runs(self, trial: int) -> int:
-        """How often a configuration was suggested at the long horizon."""
-        return sum(s.trial == trial and s.horizon == "long" for s in self._history.suggestions)
-
     def is_separated(self, tolerance: float) -> bool:
         """Whether the best was confirmed once and is expected to lose less than a tolerance.
 
         Args:
             tolerance: in standard deviations of one run's noise.
         """
-        return self.runs(self.best) > 1 and self.expected_loss() < tolerance * self.noise_sd
+        is_confirmed = self._history.long_runs(self.best) > 1
+        return is_confirmed and self.expected_loss() < tolerance * self.noise_sd
 
     def expected_loss(self) -> float:
         """Mean over the posterior of what the best gives away to the best in hindsight."""
@@ -96,7 +91,7 @@ class Leaders:
         """Of the configurations within a deviation of the best, the least often run one."""
         best_mean, best_sd = self.believed[self.best]
         near = [t for t in self.trials if self.believed[t][0] <= best_mean + best_sd]
-        return min(near, key=lambda t: (self.runs(t), self.believed[t][0], t))
+        return min(near, key=lambda t: (self._history.long_runs(t), self.believed[t][0], t))
 
     def recommend(self) -> Recommendation:
         """The best configuration, with what is believed of it.
@@ -126,12 +121,6 @@ class Leaders:
         assert self.surrogate is not None  # scores are asked of one
         penalty: np.ndarray = -np.log(self.feasibility.probability(points))
         return self.surrogate.posterior.mean(points) + penalty
-
-    def _is_held(self, trial: int) -> bool:
-        point = self._history.point(trial)
-        return point is not None and all(
-            math.isclose(point[k], x, abs_tol=1e-6) for k, x in self._fixed.items()
-        )
 
     def _plain(self) -> list[tuple[float, float]]:
         """Means over replicates, and the deviation of all values, of too few runs to fit to."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 
 STAGE1_SHARE = 0.15  # of the budget; measured, with the other defaults, in docs/search.md
 CONFIRM_SHARE = 0.1
 NUM_ANCHORS = 6
+COUNTS = (
+    "stage1_trials", "stage2_trials", "confirm_trials", "num_anchors", "posterior_mean_every",
+)  # fmt: skip
 SLACK = 1e-9  # of sums of costs that are no binary fractions
 
 
@@ -36,6 +40,11 @@ class SearchPlan:
     stop_below: float | None = None
 
     def __post_init__(self) -> None:
+        for name in COUNTS:
+            count = getattr(self, name)
+            if not isinstance(count, numbers.Integral):
+                raise TypeError(f"{name} must be an integer, got {count!r}")
+            object.__setattr__(self, name, int(count))  # numpy's are not for JSON
         if self.stage1_trials < 2 or self.stage2_trials < 1 or self.confirm_trials < 0:
             raise ValueError(
                 "a plan needs stage1_trials >= 2, stage2_trials >= 1 and confirm_trials >= 0, "
@@ -69,8 +78,8 @@ class SearchPlan:
         Args:
             budget: total cost, in long runs.
             short_cost: of a short run, in long runs.
-            num_workers: runs at a time; stage 1 has at least one for each, as far as a budget
-                with one long run pays for them.
+            num_workers: runs at a time; stage 1 has at least one for each, as far as half of the
+                budget pays for them.
             stage1_share: of the budget, for stage 1.
             confirm_share: of the long runs, for further seeds.
             num_anchors: at most a third of the long runs.
@@ -88,7 +97,8 @@ class SearchPlan:
                 f"budget must pay for a long run and two short ones, so be >= "
                 f"{1 + 2 * short_cost:g}, got {budget:g}"
             )
-        wanted = max(2, num_workers, round(stage1_share * budget / short_cost))
+        for_workers = min(num_workers, int(budget / 2 / short_cost + SLACK))
+        wanted = max(2, for_workers, round(stage1_share * budget / short_cost))
         long_runs = max(1, int(budget - wanted * short_cost + SLACK))
         confirm = min(round(confirm_share * long_runs), long_runs - 1)
         return cls(

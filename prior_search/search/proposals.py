@@ -10,7 +10,7 @@ import numpy as np
 from prior_search.search.acquisition import Cube, maximize_improvement, minimize_mean
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.history import History
-from prior_search.search.surrogate import LONG, Surrogate
+from prior_search.search.surrogate import Surrogate
 
 ANCHOR_DISTANCE = 0.1  # between anchors, in the unit cube, per root of the dimension
 
@@ -40,9 +40,7 @@ class Proposals:
         self._fixed = fixed
         rng = np.random.default_rng(rng_key)
         self._cube = Cube(history.space.dimension, rng, dict(fixed))
-        known = [(p, s) for p, s, value in history.evidence() if value is not None]
-        self._evaluated = [p for p, _ in known]
-        self._measured = [p for p, s in known if s == LONG]
+        self._evaluated = [p for p, _, value in history.evidence() if value is not None]
 
     def minimizer(self) -> Point:
         """The lowest posterior mean, anywhere, penalized where runs diverge."""
@@ -50,8 +48,14 @@ class Proposals:
         return minimize_mean(self._surrogate, self._feasibility, evaluated, self._cube)[0]
 
     def improvement(self, pending: Sequence[Point]) -> tuple[Point, float]:
-        """The highest log noisy expected improvement given points under way, and that value."""
-        leaders = self._measured or self._evaluated
+        """The highest log noisy expected improvement given points under way, and that value.
+
+        Over configurations that could be recommended: measured ones, in the present space and
+        with the held weights. While there is none, over all that were evaluated.
+        """
+        history = self._history
+        measured = [history.point(t) for t in history.measured_long(self._fixed)]
+        leaders = [p for p in measured if p is not None] or self._evaluated
         return maximize_improvement(
             self._surrogate, self._feasibility, leaders, pending, self._cube
         )

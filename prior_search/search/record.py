@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from prior_search.search.history import PastRun
 from prior_search.search.plan import SearchPlan
 from prior_search.search.space import SearchSpace
-from prior_search.search.suggestion import Observation, Suggestion
+from prior_search.search.suggestion import Observation, PastRun, Suggestion
 from prior_search.search.two_stage import TwoStageOptimizer
 
 

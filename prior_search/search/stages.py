@@ -17,7 +17,7 @@ from prior_search.search.leaders import Leaders
 from prior_search.search.one_thread import one_thread
 from prior_search.search.plan import SearchPlan
 from prior_search.search.proposals import Proposals
-from prior_search.search.suggestion import Role, Stage, Suggestion
+from prior_search.search.suggestion import Horizon, Role, Stage, Suggestion
 from prior_search.search.surrogate import Surrogate
 
 SAME_POINT = 1e-3  # closer than this, a posterior-mean candidate adds nothing
@@ -70,8 +70,7 @@ class Stages:
 
     def manual(self, values: Mapping[str, float]) -> Suggestion:
         """A user's own configuration, with its values as they were given."""
-        plain = self._new("stage2", "manual", self.history.space.encode(values))
-        return dataclasses.replace(plain, values=dict(values))
+        return self._new("stage2", "manual", self.history.space.encode(values), values)
 
     # --- inside
 
@@ -85,18 +84,29 @@ class Stages:
     def _sobol_point(self, number: int) -> tuple[float, ...]:
         return self._held(self._sobol[number].tolist())
 
-    def _new(self, stage: Stage, role: Role, point: Sequence[float]) -> Suggestion:
-        index = len(self.history.suggestions)
+    def _new(
+        self,
+        stage: Stage,
+        role: Role,
+        point: Sequence[float],
+        values: Mapping[str, float] | None = None,
+    ) -> Suggestion:
+        """A suggestion without prediction; one more seed of a configuration that was run long."""
+        history, index = self.history, len(self.history.suggestions)
+        horizon: Horizon = "short" if stage == "stage1" else "long"
+        chosen = dict(values or history.space.decode(point) | self._fixed)
+        known = history.long_trial(chosen) if horizon == "long" else None
         return Suggestion(
             index=index,
-            trial=index,
+            trial=index if known is None else known,
+            replicate=0 if known is None else history.long_runs(known),
             stage=stage,
             role=role,
-            horizon="short" if stage == "stage1" else "long",
+            horizon=horizon,
             point=tuple(point),
-            values=self.history.space.decode(point) | self._fixed,
+            values=chosen,
             rng_key=self._key(),
-            num_told=len(self.history.observations),
+            num_told=len(history.observations),
         )
 
     @one_thread()
@@ -189,7 +199,7 @@ class Stages:
             history.suggestions[trial],
             index=len(history.suggestions),
             trial=trial,
-            replicate=leaders.runs(trial),
+            replicate=history.long_runs(trial),
             stage="confirm",
             horizon="long",
             point=point,

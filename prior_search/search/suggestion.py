@@ -1,4 +1,4 @@
-"""What goes into and comes out of the optimizer: suggestion, observation, recommendation."""
+"""What goes into and comes out of the optimizer: suggestions, outcomes, recommendations."""
 
 from __future__ import annotations
 
@@ -86,6 +86,27 @@ class Observation:
             )
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"value must be finite, got {self.value}; report it as 'diverged'")
+        if self.value is not None:  # whatever kind of float: a record is JSON
+            object.__setattr__(self, "value", float(self.value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run of another study: ``value`` is its objective, or None if it diverged."""
+
+    study: str
+    values: Mapping[str, float]
+    horizon: Horizon
+    value: float | None
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"value must be finite, or None if the run diverged: {self.value}")
+        if not all(math.isfinite(x) for x in self.values.values()):
+            raise ValueError(f"values must be finite, got {dict(self.values)}")
+        object.__setattr__(self, "values", {name: float(x) for name, x in self.values.items()})
+        if self.value is not None:
+            object.__setattr__(self, "value", float(self.value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

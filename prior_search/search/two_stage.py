@@ -6,16 +6,17 @@ with ``adopt`` and ``tell`` and asking again gives the same suggestion, bit for 
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prior_search.search.history import History, PastRun
+from prior_search.search.history import History
 from prior_search.search.leaders import Leaders
 from prior_search.search.one_thread import one_thread
 from prior_search.search.plan import SearchPlan
 from prior_search.search.space import SearchSpace
 from prior_search.search.stages import Stages
-from prior_search.search.suggestion import Observation, Recommendation, Suggestion
+from prior_search.search.suggestion import Observation, PastRun, Recommendation, Suggestion
 
 
 class TwoStageOptimizer:
@@ -27,16 +28,17 @@ class TwoStageOptimizer:
         seed: of everything random, >= 0.
 
     Raises:
-        ValueError: the seed is negative.
+        ValueError: the seed is no integer >= 0.
     """
 
     def __init__(self, space: SearchSpace, plan: SearchPlan, seed: int) -> None:
-        if seed < 0:
-            raise ValueError(f"seed must be >= 0, got {seed}")
-        self.first_space, self.plan, self.seed = space, plan, seed
+        given: object = seed  # also of those without a type checker
+        if not isinstance(given, numbers.Integral) or seed < 0:
+            raise ValueError(f"seed must be an integer >= 0, got {seed!r}")
+        self.first_space, self.plan, self.seed = space, plan, int(seed)
         self.changes: list[tuple[str, Any]] = []  # what ``record`` writes down
         self.history = History(space)
-        self._stages = Stages(self.history, plan, seed)
+        self._stages = Stages(self.history, plan, self.seed)
         self._queue: list[dict[str, float]] = []
         self._fixed: dict[str, float] = {}
         self._prepared: Suggestion | None = None
@@ -128,8 +130,9 @@ class TwoStageOptimizer:
         self._encode(values)  # refuses what is outside
         if self.history.made("stage2") + len(self._queue) >= self.plan.stage2_trials:
             raise ValueError(f"all {self.plan.stage2_trials} runs of stage 2 are taken")
-        self._queue.append(dict(values))
-        self._note("enqueue", dict(values))
+        plain = {name: float(value) for name, value in values.items()}
+        self._queue.append(plain)
+        self._note("enqueue", plain)
 
     def fix(self, name: str, value: float | None) -> None:
         """Hold a weight in all suggestions to come; None lets it go.
@@ -143,7 +146,7 @@ class TwoStageOptimizer:
             self._fixed.pop(name, None)
         else:
             self.space.parameters[self.space.names.index(name)].encode(value)
-            self._fixed[name] = value
+            value = self._fixed[name] = float(value)
         self._stages.hold(self._fixed)
         self._note("fix", (name, value))
 

@@ -267,3 +267,68 @@ def test_a_search_that_has_stopped_goes_on_where_it_has_not_looked(kind: str) ->
     assert from_record(to_record(optimizer)).ask() == step(optimizer)
     assert len(finish(optimizer)) >= 1  # and stops again
     assert optimizer.history.made("stage2") < plan.stage2_trials
+
+
+@pytest.mark.parametrize("kind", ["fix", "change_space"])
+def test_improvement_is_over_what_could_be_recommended(kind: str) -> None:
+    plan = SearchPlan(stage1_trials=6, stage2_trials=20, confirm_trials=0, num_anchors=2)
+    optimizer = TwoStageOptimizer(space(), plan, seed=2)
+    for _ in range(16):
+        step(optimizer)
+    if kind == "fix":
+        optimizer.fix("prediction_weight", 0.9)  # 0.7 above the lowest value
+    else:
+        optimizer.change_space(space(low=0.2))  # 0.5 above it
+    made = [step(optimizer) for _ in range(4)]
+    sought = [s.acquisition for s in made[1:] if s.acquisition is not None]
+    assert max(sought) > -6.0
+
+
+def test_the_same_configuration_again_is_one_more_seed_of_it() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    mine = {"kl_weight": 1e-2, "prediction_weight": 0.3}
+    for _ in range(3):
+        optimizer.enqueue(mine)
+    made = [step(optimizer) for _ in range(3)]
+    assert [s.trial for s in made] == [0, 0, 0]
+    assert [s.replicate for s in made] == [0, 1, 2]
+    finish(optimizer)
+    best = optimizer.recommend()
+    assert best.values == mine
+    assert best.num_runs >= 3
+
+
+def test_with_every_weight_fixed_all_long_runs_are_of_one_configuration() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    optimizer.fix("kl_weight", 1e-2)
+    optimizer.fix("prediction_weight", 0.3)
+    long = [s for s in finish(optimizer) if s.horizon == "long"]
+    assert {s.trial for s in long} == {long[0].index}
+    assert [s.replicate for s in long] == list(range(len(long)))
+    assert optimizer.recommend().num_runs == len(long)
+
+
+def test_numbers_of_numpy_make_a_record_that_goes_on_bit_for_bit() -> None:
+    plan = SearchPlan(
+        stage1_trials=np.int64(6),  # type: ignore[arg-type]
+        stage2_trials=8, confirm_trials=2, num_anchors=2,
+    )  # fmt: skip
+    optimizer = TwoStageOptimizer(space(), plan, seed=np.int64(4))  # type: ignore[arg-type]
+    values = {"kl_weight": np.float32(0.1), "prediction_weight": np.float32(0.3)}
+    past = PastRun(study="x", values=values, horizon="long", value=np.float32(3.1))
+    optimizer.warm_start([past])
+    optimizer.enqueue(values)
+    optimizer.fix("prediction_weight", np.float32(0.7))
+    for _ in range(9):
+        suggestion = optimizer.ask()
+        assert suggestion is not None
+        value = np.float32(objective(suggestion))
+        optimizer.tell(Observation(index=suggestion.index, value=value, status="completed"))
+    again = from_record(json.loads(json.dumps(to_record(optimizer))))
+    assert again.ask() == optimizer.ask()
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, -1])
+def test_a_seed_that_is_none_is_refused(seed: object) -> None:
+    with pytest.raises(ValueError, match="seed must be an integer >= 0, got"):
+        TwoStageOptimizer(space(), PLAN, seed=seed)  # type: ignore[arg-type]

@@ -43,3 +43,20 @@ def test_a_limit_below_zero_is_refused() -> None:
         SearchPlan(
             stage1_trials=2, stage2_trials=2, confirm_trials=0, num_anchors=0, stop_below=-1.0
         )
+
+
+def test_a_count_that_is_no_integer_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"stage2_trials must be an integer, got 2\.5"):
+        SearchPlan(
+            stage1_trials=2,
+            stage2_trials=2.5,  # type: ignore[arg-type]
+            confirm_trials=0,
+            num_anchors=0,
+        )
+
+
+def test_many_workers_leave_half_of_the_budget_to_long_runs() -> None:
+    plan = SearchPlan.for_budget(24.0, 1.0, num_workers=64)
+    assert plan.stage1_trials == 12
+    assert plan.stage2_trials + plan.confirm_trials == 12
+    assert SearchPlan.for_budget(24.0, 0.25, num_workers=32).stage1_trials == 32

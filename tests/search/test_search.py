@@ -325,11 +325,6 @@ def test_an_outcome_is_taken_once_and_only_of_what_was_suggested() -> None:
         Observation(index=0, value=None, status="crashed")  # type: ignore[arg-type]
 
 
-def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
-        TwoStageOptimizer(SPACE, PLAN, seed=-1)
-
-
 def test_horizons_share_what_they_have_in_common() -> None:
     """Short runs alone must tell where long ones are good, also at a different level."""
     x = np.linspace(0, 1, 12)
