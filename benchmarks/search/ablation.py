@@ -1,7 +1,7 @@
 """What each design choice of the engine is worth, on tuning surfaces only.
 
     OMP_NUM_THREADS=1 python -m benchmarks.search.ablation [--repetitions 6] [--only NAME ...]
-        [--functions] [--noise 0.3]
+        [--functions] [--noise 0.3] [--at-bound]
 
 Surfaces are those of weights, and with ``--functions`` those of ``tuning_functions`` too. Every
 variant changes one part of the engine or one entry of the plan and repeats the same searches with
@@ -23,7 +23,13 @@ from scipy import stats
 
 from benchmarks.search import ours
 from benchmarks.search.simulate import NUM_WORKERS, Request, simulate
-from benchmarks.search.surfaces import Surface, surface, tuning_weights, with_noise
+from benchmarks.search.surfaces import (
+    Surface,
+    surface,
+    tuning_weights,
+    with_noise,
+    with_optimum_at_bound,
+)
 from benchmarks.search.tuning_functions import tuning_names
 from prior_search.search import SearchPlan, TwoStageOptimizer
 from prior_search.search.feasibility import Feasibility
@@ -83,6 +89,7 @@ VARIANTS: dict[str, Change] = {
         "layout.CENTER": (0.5, 0.3),
         "layout.SKEW": (0.0, 0.25),
     },
+    "optimum anywhere alike": {"acquisition.CENTRALITY": 0.0},
     "prepared ahead": {AHEAD: True},
     "long length scales": {"layout.LATENT": (0.0, 0.8)},
     "much noise expected": {"layout.LONG_NOISE": (-3.5, 1.5)},
@@ -173,10 +180,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--functions", action="store_true", help="standard ones as well")
     parser.add_argument("--noise", type=float, default=1.0, help="factor of the surfaces' own")
+    parser.add_argument("--at-bound", action="store_true", help="move the optimum to a bound")
     given = parser.parse_args()
     names = tuning_weights(given.seeds)
     names += tuning_names() if given.functions else []
     surfaces = [with_noise(surface(name), given.noise) for name in names]
+    if given.at_bound:
+        surfaces = [with_optimum_at_bound(known) for known in surfaces]
     print(f"{'variant':28s} {'median':>7s} {'mean':>7s} {'log difference':>16s} {'p':>6s}")
     base = regrets({}, surfaces, given.repetitions)
     print(f"{ENGINE:28s} {np.median(base):7.4f} {base.mean():7.4f}", flush=True)

@@ -35,7 +35,7 @@ COLUMNS = (
     "search", "point", "x", "weights", "horizon", "steps", "seed", "status", "objective",
     "seconds",
 )  # fmt: skip
-SEARCHES = ("gaussian-prior:16", "gaussian-itd:10", "gaussian-td:10")
+SEARCHES = ("gaussian-prior:16", "gaussian-itd:10", "gaussian-td:10", "categorical-prior:24")
 SPACES = Path("search_spaces")
 
 

@@ -149,6 +149,28 @@ def with_noise(known: Surface, factor: float) -> Surface:
     )
 
 
+def with_optimum_at_bound(known: Surface) -> Surface:
+    """The larger part of the same surface, cut through its optimum across the first weight."""
+    points = cube(known.dimension, 2**14)
+    optimum = float(points[np.argmin(known.truth(points))][0])
+    start, length = (optimum, 1.0 - optimum) if optimum < 0.5 else (0.0, optimum)
+
+    def cut(field: Field) -> Field:
+        return lambda x: field(np.column_stack([start + length * x[:, :1], x[:, 1:]]))
+
+    part = dataclasses.replace(
+        known,
+        long=cut(known.long),
+        short=cut(known.short),
+        divergence=cut(known.divergence),
+        noise=cut(known.noise),
+        short_noise=cut(known.short_noise),
+    )
+    minimum = minimum_over_cube(part.truth, known.dimension)
+    median = float(np.median(part.truth(cube(known.dimension))))
+    return dataclasses.replace(part, minimum=minimum, median=median)
+
+
 # --- what surfaces are built with
 
 

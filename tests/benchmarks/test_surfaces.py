@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from benchmarks.search.standard_functions import FUNCTIONS
-from benchmarks.search.surfaces import cube, minimum_over_cube, names, surface
+from benchmarks.search.surfaces import (
+    cube,
+    minimum_over_cube,
+    names,
+    surface,
+    with_optimum_at_bound,
+)
 
 SOME = ("tuning-weights2-0", "tuning-weights3-2", "reporting-weights4-1003", "reporting-ackley2")
 
@@ -77,3 +83,14 @@ def test_a_name_is_one_surface() -> None:
     assert first is not second
     assert np.array_equal(first.short(points), second.short(points))
     assert first.minimum == second.minimum
+
+
+@pytest.mark.parametrize("name", ["tuning-weights2-0", "tuning-weights3-2"])
+def test_a_surface_can_be_cut_through_its_optimum(name: str) -> None:
+    whole = surface(name)
+    part = with_optimum_at_bound(whole)
+    points = cube(part.dimension)
+    best = points[np.argmin(part.truth(points))]
+    assert min(best[0], 1 - best[0]) < 0.05
+    assert part.minimum == pytest.approx(whole.minimum, abs=1e-3 * (whole.median - whole.minimum))
+    assert part.truth(points).min() >= part.minimum
