@@ -89,7 +89,6 @@ VARIANTS: dict[str, Change] = {
         "layout.CENTER": (0.5, 0.3),
         "layout.SKEW": (0.0, 0.25),
     },
-    "optimum anywhere alike": {"acquisition.CENTRALITY": 0.0},
     "prepared ahead": {AHEAD: True},
     "long length scales": {"layout.LATENT": (0.0, 0.8)},
     "much noise expected": {"layout.LONG_NOISE": (-3.5, 1.5)},

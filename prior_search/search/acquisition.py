@@ -1,7 +1,4 @@
-"""Where to look next: log noisy expected improvement or the posterior mean, times feasibility.
-
-Improvement is also weighted by where an optimum may be expected: rather inside than at a bound.
-"""
+"""Where to look next: log noisy expected improvement or the posterior mean, times feasibility."""
 
 from __future__ import annotations
 
@@ -25,8 +22,6 @@ NUM_SURVIVORS = 8  # that are followed up
 ROUNDS = 5  # of looking closer around the survivors
 STEPS = 3  # per survivor, round and dimension
 SHRINKAGE = 0.4  # of the neighborhood from round to round
-CENTRALITY = 1.0  # a: the optimum's prior is Beta(1 + a, 1 + a) in every coordinate; 0: uniform
-LEAST_DENSITY = 0.04  # of that prior relative to the middle, also at a bound: one percent inside
 LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 Score = Callable[[np.ndarray], np.ndarray]  # points [m, d] -> values to maximize [m]
@@ -43,27 +38,6 @@ def log_improvement(u: np.ndarray) -> np.ndarray:
     direct = np.log(density + high * special.ndtr(high))
     value: np.ndarray = np.where(u > -1.0, direct, tail - 0.5 * low * low - LOG_ROOT_2PI)
     return value
-
-
-def log_centrality(points: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Log prior density of the optimum relative to that at the best point, at most 0.
-
-    Expected improvement times a prior is that of Hvarfner et al. (2022). Ranges are chosen to hold
-    the optimum, and a Gaussian process is least sure at the bounds, with runs on one side only:
-    improvement alone sends every other run there. It never keeps the search from a bound for good:
-    the density has a floor, does not count along coordinates in which the best point is as far
-    out, and leaves minimizers of the mean alone. **(ours)**
-
-    Args:
-        points: of the unit cube, [m, d].
-        best: of lowest posterior mean, [d].
-
-    Returns:
-        Sums over coordinates, [m].
-    """
-    density, known = (np.maximum(4.0 * x * (1.0 - x), LEAST_DENSITY) for x in (points, best))
-    total: np.ndarray = CENTRALITY * np.log(np.minimum(density / known, 1.0)).sum(1)
-    return total
 
 
 class NoisyImprovement:
@@ -127,11 +101,7 @@ def maximize_improvement(
     pending: Sequence[Sequence[float]],
     cube: Cube,
 ) -> tuple[tuple[float, ...], float]:
-    """The point of highest log noisy EI given pending points, and that value.
-
-    The point is chosen by EI times feasibility times the prior of the optimum; the value is
-    without the prior.
-    """
+    """The point of highest log noisy EI given pending points, and that value."""
     known = np.unique(np.asarray(evaluated, dtype=float), axis=0)
     means = surrogate.posterior.mean(known)
     leaders = known[np.argsort(means, kind="stable")[:MAX_LEADERS]]
@@ -143,11 +113,9 @@ def maximize_improvement(
     def score(points: np.ndarray) -> np.ndarray:
         values = special.logsumexp([improvement(points) for improvement in each], axis=0)
         total: np.ndarray = values - math.log(len(each))
-        total += np.log(feasibility.probability(points))
-        return total + log_centrality(points, leaders[0])
+        return total + np.log(feasibility.probability(points))
 
-    point, value = cube.maximize(score, leaders)
-    return point, value - float(log_centrality(np.asarray([point]), leaders[0])[0])
+    return cube.maximize(score, leaders)
 
 
 def minimize_mean(
