@@ -136,17 +136,17 @@ class History:
         found: dict[int, list[float]] = {}
         for s in self.told("completed"):
             value = self.observations[s.index].value
-            if s.horizon != "long" or value is None:
-                continue
-            if self._is_eligible(s.trial, fixed or {}):
+            if s.horizon == "long" and value is not None and self._is_held(s.trial, fixed or {}):
                 found.setdefault(s.trial, []).append(value)
         return found
 
-    def _is_eligible(self, index: int, fixed: Mapping[int, float]) -> bool:
+    def _is_held(self, index: int, fixed: Mapping[int, float]) -> bool:
+        """Whether a suggestion lies in the present space and has the held coordinates."""
         point = self._points[index]
-        return self.is_inside(index) and all(
-            point is not None and math.isclose(point[k], x, abs_tol=SAME_COORDINATE)
-            for k, x in fixed.items()
+        return (
+            point is not None
+            and self.is_inside(index)
+            and all(math.isclose(point[k], x, abs_tol=SAME_COORDINATE) for k, x in fixed.items())
         )
 
     def long_trial(self, values: Mapping[str, float]) -> int | None:

@@ -193,21 +193,12 @@ class Stages:
             return None
         trial = leaders.least_run()
         mean, sd = leaders.believed[trial]
-        point = history.point(trial)
+        again, point = history.suggestions[trial], history.point(trial)
         assert point is not None  # measured configurations are inside the space
         return dataclasses.replace(
-            history.suggestions[trial],
-            index=len(history.suggestions),
-            trial=trial,
-            replicate=history.long_runs(trial),
-            stage="confirm",
-            horizon="long",
-            point=point,
-            rng_key=self._key(),
+            self._new("confirm", again.role, point, again.values),
             predicted_mean=mean,
             predicted_sd=sd if math.isfinite(sd) else None,
-            acquisition=None,
-            num_told=len(history.observations),
             hyperparameters=leaders.hyperparameters,
         )
 
