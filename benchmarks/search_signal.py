@@ -24,7 +24,7 @@ from prior_search.final_training import mean_and_interval
 from prior_search.report import read_export
 from prior_search.request import StudyRequest
 from prior_search.runner import LocalExecutor, WorkerSettings
-from prior_search.study import derive_seed
+from prior_search.study_search import derive_seed
 from prior_search.trial import Bottleneck, MetricPoint, TrialResult, TrialSpec
 from prior_search.weights import RegularizerWeights
 

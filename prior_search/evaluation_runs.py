@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prior_search.model_evaluation import known_evaluation
 from prior_search.model_file import MODEL_NAME
-from prior_search.study import MAX_RETRIES
+from prior_search.retries import MAX_RETRIES, Retries
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 
@@ -30,7 +30,7 @@ class EvaluationRuns:
     def __init__(self, specs: Sequence[TrialSpec], trials_folder: Path) -> None:
         self.specs = list(specs)
         self.errors: dict[str, str] = {}
-        self._losses: dict[tuple[str, str], int] = {}
+        self._retries = Retries()
         self._waiting = deque(
             dataclasses.replace(spec, stage="evaluation", attempt=0)
             for spec in specs
@@ -64,9 +64,7 @@ class EvaluationRuns:
         if spec is None or result.attempt != spec.attempt:
             return
         if result.status in MAX_RETRIES:
-            times = self._losses.get((spec.label, result.status), 0) + 1
-            self._losses[spec.label, result.status] = times
-            if times <= MAX_RETRIES[result.status]:
+            if self._retries.grants(spec.label, result.status):
                 self._open[spec.key[:2]] = spec.retry()
                 self._waiting.append(self._open[spec.key[:2]])
                 return

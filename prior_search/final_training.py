@@ -16,7 +16,8 @@ from scipy import stats
 from prior_search.errors import ChangedRequestError
 from prior_search.event_log import Event, EventLog
 from prior_search.report import Export
-from prior_search.study import MAX_RETRIES, derive_seed
+from prior_search.retries import Retries
+from prior_search.study_search import derive_seed
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 
@@ -62,7 +63,7 @@ class FinalTraining:
         self._log = EventLog(folder / "events.jsonl")
         self._listener = listener
         self._results: dict[int, TrialResult] = {}
-        self._losses: dict[tuple[int, str], int] = {}
+        self._retries = Retries()
         self._attempts: dict[int, int] = {}  # the next one of every seed
         self._open_log(listener_facts={"versions": dict(export.versions)})
         self._waiting = deque(
@@ -206,10 +207,8 @@ class FinalTraining:
 
     def _take(self, result: TrialResult) -> bool:
         """Let a recorded result change the state; False if the seed is to be tried again."""
-        key = (result.replicate, result.status)
-        self._losses[key] = self._losses.get(key, 0) + 1
         self._attempts[result.replicate] = result.attempt + 1
-        if self._losses[key] <= MAX_RETRIES.get(result.status, 0):
+        if self._retries.grants(result.replicate, result.status):
             return False
         self._results[result.replicate] = result
         return True

@@ -8,7 +8,8 @@ from pathlib import Path
 from prior_search.event_log import Event
 from prior_search.report import trial_rows
 from prior_search.report.control_view import Tuned
-from prior_search.study import PastTraining, Study
+from prior_search.study import Study
+from prior_search.study_search import PastTraining
 from prior_search.trial import Bottleneck, TrialResult
 
 ARMS: tuple[Bottleneck, Bottleneck] = ("itd", "td")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,11 @@ from prior_search.request import StudyRequest
 from prior_search.search import Recommendation, Suggestion, TwoStageOptimizer
 from prior_search.steering import Steering
 from prior_search.storage.working_copy import publish
-from prior_search.study_search import PastTraining, Run, StudySearch, derive_seed
+from prior_search.study_runs import StudyRuns
+from prior_search.study_search import PastTraining, Run, StudySearch
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
 
 logger = logging.getLogger(__name__)
-
-MAX_RETRIES: Mapping[str, int] = {"lost": 3, "failed": 1}  # machines, code
-
-__all__ = ["MAX_RETRIES", "PastTraining", "Study", "derive_seed"]
-
-RunKey = tuple[int, int]  # (trial, replicate): one training run, whatever the attempt
 
 
 class Study:
@@ -60,11 +54,7 @@ class Study:
         self._log = EventLog(folder / "events.jsonl", read_only=read_only)
         self._listener = listener
         self._searches = {name: StudySearch(self.request, name) for name in self.request.searches}
-        self._runs: dict[RunKey, Run] = {}
-        self._num_ended = 0  # of them
-        self._waiting: deque[TrialSpec] = deque()
-        self._running: dict[RunKey, TrialSpec] = {}
-        self._next_trial = 0
+        self._runs = StudyRuns()
         self._steered: list[Steering] = []
         self._finished_searches: set[str] = set()
         self._past: dict[tuple[object, ...], PastTraining] = {}
@@ -96,10 +86,9 @@ class Study:
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Record a driver's start and take up again the runs that the last driver left behind."""
         self._append("driver_started", facts)
-        for key, spec in list(self._running.items()):
-            if not self._reuse(self._runs[key]):
-                del self._running[key]
-                self._retry(self._runs[key], "driver ended", spec)
+        for run in self._runs.open:
+            if not self._reuse(run):
+                self._retry(run, "driver ended")
         for search in self._searches.values():
             for runs in list(search.runs.values()):
                 self._hand_out(search, runs[0].suggestion)  # arms that the driver came not to
@@ -130,13 +119,12 @@ class Study:
 
     def next_trial(self) -> TrialSpec | None:
         """The next attempt to run; None while every search waits for results or is done."""
-        while not self._waiting and self._suggest():
+        while not self._runs.num_waiting and self._suggest():
             pass  # all arms of a suggestion may be known already
-        return self._waiting.popleft() if self._waiting else None
+        return self._runs.take_waiting()
 
     def record_start(self, spec: TrialSpec, worker: str) -> None:
         """An attempt has begun."""
-        self._running[spec.key[:2]] = spec
         data = {"search": spec.search, "key": list(spec.key), "worker": worker}
         self._append("trial_started", data)
 
@@ -152,27 +140,25 @@ class Study:
         Raises:
             RecordError: the study never handed out this attempt.
         """
-        run = self._runs.get(result.key[:2])
-        if run is None or result.attempt > run.spec.attempt:
-            raise RecordError(f"a result for attempt {result.key}, which was never handed out")
+        run = self._run_of(result)
         kind = "trial_ended" if run.outcome is None else "late_result"
         event = self._append(kind, {"search": run.search.name, "result": result.as_dict()})
-        if kind == "trial_ended":
-            self._take(run, TrialResult.from_dict(event["result"]), retry=True)
+        if kind == "late_result":
+            return
+        if self._runs.end(run, TrialResult.from_dict(event["result"])):
+            self._retry(run, result.error or result.status)
 
     @property
     def is_finished(self) -> bool:
         """Whether every search has spent its budget and every run has its outcome."""
-        return (
-            not self._waiting
-            and self._num_ended == len(self._runs)
-            and all(search.optimizer.is_finished for search in self._searches.values())
+        return not self._runs.open and all(
+            search.optimizer.is_finished for search in self._searches.values()
         )
 
     @property
     def num_ended(self) -> int:
         """Training runs that have their outcome."""
-        return self._num_ended
+        return self._runs.num_ended
 
     # --- what the commands and the report call
 
@@ -224,6 +210,12 @@ class Study:
             self._listener(event)
         return event
 
+    def _run_of(self, result: TrialResult) -> Run:
+        run = self._runs.of(result)
+        if run is None:
+            raise RecordError(f"a result for attempt {result.key}, which was never handed out")
+        return run
+
     def _suggest(self) -> bool:
         """Hand out a suggestion of the search that has spent least; False: there is none."""
         for search in sorted(self._searches.values(), key=lambda s: s.spent / s.budget):
@@ -235,20 +227,15 @@ class Study:
 
     def _hand_out(self, search: StudySearch, suggestion: Suggestion) -> None:
         """Record all arms of a suggestion that the log does not have, and let them wait."""
-        for spec in search.missing_arms(suggestion, self._next_trial):
+        for spec in search.missing_arms(suggestion, self._runs.next_trial):
             data: dict[str, Any] = {"search": search.name, "trial": spec.trial}
             data |= {"replicate": spec.replicate}
             data |= {"suggestion": suggestion.as_dict(), "spec": spec.as_dict()}
             self._append("trial_suggested", data)
             run = search.add(suggestion, spec)
-            self._add(run)
+            self._runs.add(run)
             if not self._reuse(run):
-                self._waiting.append(spec)
-
-    def _add(self, run: Run) -> None:
-        self._next_trial = max(self._next_trial, run.search.first_trial(run) + run.search.width)
-        self._runs[run.spec.key[:2]] = run
-        self._running[run.spec.key[:2]] = run.spec
+                self._runs.wait(run)
 
     def _reuse(self, run: Run) -> bool:
         """Record what is known of a training instead of doing it again; False if nothing is."""
@@ -261,38 +248,14 @@ class Study:
         )
         data = {"search": run.search.name, "result": result.as_dict(), "reused": past.source}
         self._append("trial_ended", data)
-        self._take(run, result, retry=True)
+        self._runs.end(run, result)
         return True
 
-    def _take(self, run: Run, result: TrialResult, *, retry: bool) -> None:
-        """Let a recorded result change the state; ``retry`` is off in a replay."""
-        key = result.key[:2]
-        if result.status == "stopped":
-            return  # by the user: the run stays open, and the next driver goes on with it
-        if result.status in MAX_RETRIES and result.attempt == run.spec.attempt:
-            self._running.pop(key, None)
-            run.losses[result.status] += 1
-            if run.losses[result.status] <= MAX_RETRIES[result.status]:
-                if retry:
-                    self._retry(run, result.error or result.status, run.spec)
-                else:
-                    self._running[key] = run.spec  # the next event says so, unless it was cut
-                return
-        elif result.status in MAX_RETRIES:
-            return  # an attempt that was given up has ended without a value
-        run.outcome = result
-        self._num_ended += 1
-        self._running.pop(key, None)
-        self._waiting = deque(spec for spec in self._waiting if spec.key[:2] != key)
-        run.search.tell(run.suggestion.index)
-
-    def _retry(self, run: Run, reason: str, spec: TrialSpec) -> None:
-        again = spec.retry()
-        data = {"search": again.search, "spec": again.as_dict(), "reason": reason}
+    def _retry(self, run: Run, reason: str) -> None:
+        spec = run.spec.retry()
+        data = {"search": spec.search, "spec": spec.as_dict(), "reason": reason}
         self._append("trial_retried", data)
-        run.spec = again
-        self._waiting.append(again)
-        self._running[again.key[:2]] = again
+        self._runs.wait(self._runs.retry(spec))
 
     def _replay(self, event: Event) -> None:
         kind = event["event"]
@@ -301,14 +264,12 @@ class Study:
             suggestion = Suggestion.from_dict(event["suggestion"])
             if suggestion.index not in search.runs:  # its first arm
                 search.optimizer.adopt(suggestion)
-            self._add(search.add(suggestion, TrialSpec.from_dict(event["spec"])))
+            self._runs.add(search.add(suggestion, TrialSpec.from_dict(event["spec"])))
         elif kind == "trial_retried":
-            spec = TrialSpec.from_dict(event["spec"])
-            self._runs[spec.key[:2]].spec = spec
-            self._running[spec.key[:2]] = spec
+            self._runs.retry(TrialSpec.from_dict(event["spec"]))
         elif kind == "trial_ended":
             result = TrialResult.from_dict(event["result"])
-            self._take(self._runs[result.key[:2]], result, retry=False)
+            self._runs.end(self._run_of(result), result)
         elif kind == "search_steered":
             steering = Steering.from_dict(event)
             self._searches[steering.search].steer(steering)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from prior_search.request import StudyRequest
 from prior_search.search import Observation, Suggestion, TwoStageOptimizer, over_arms
@@ -32,7 +32,6 @@ class Run:
     search: StudySearch
     suggestion: Suggestion
     spec: TrialSpec
-    losses: dict[str, int] = field(default_factory=lambda: {"lost": 0, "failed": 0})
     outcome: TrialResult | None = None
 
 

@@ -15,7 +15,8 @@ BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "core"}
 GROUND = {"errors", "weights", "trial", "redaction", "whole_file"}
 DATA_SIDE = GROUND | {"tokens", "bottlenecks", "objectives", "models", "data"}
 RECORD_SIDE = GROUND | {
-    "search", "event_log", "toml_input", "space_tables", "request", "study", "report",
+    "search", "event_log", "toml_input", "space_tables", "request", "retries", "study_search",
+    "study", "report",
 }  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -43,7 +44,10 @@ ALLOWED: dict[str, set[str]] = {
     "default_weights": {"weights", "trial"},
     "steering": set(),
     "study_search": GROUND | {"search", "request", "steering"},
-    "study": GROUND | {"search", "event_log", "request", "steering", "study_search", "storage"},
+    "retries": set(),
+    "study_runs": GROUND | {"retries", "study_search"},
+    "study": GROUND
+    | {"search", "event_log", "request", "steering", "study_search", "study_runs", "storage"},
     "environment": {"errors", "redaction"},
     "report": RECORD_SIDE | {"evaluation"},
     "final_training": RECORD_SIDE,
@@ -55,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "shipped": set(),
     "past_searches": RECORD_SIDE,
     "model_evaluation": DATA_SIDE | {"tasks", "device", "model_file", "evaluation"},
-    "evaluation_runs": GROUND | {"study", "model_file", "model_evaluation"},
+    "evaluation_runs": GROUND | {"retries", "model_file", "model_evaluation"},
     "campaign": RECORD_SIDE
     | DATA_SIDE
     | {"evaluation", "tasks", "model_file", "runner", "environment", "shipped", "past_searches"}

@@ -22,7 +22,8 @@ from prior_search.report import (
 )
 from prior_search.request import StudyRequest
 from prior_search.space_tables import WeightRange
-from prior_search.study import PastTraining, Study
+from prior_search.study import Study
+from prior_search.study_search import PastTraining
 from prior_search.trial import TrialResult, TrialSpec
 from tests import studies
 from tests.studies import FACTS, REQUEST, open_study

@@ -13,7 +13,8 @@ from prior_search.event_log import read_events
 from prior_search.report import draw_weights, export_best, read_export, trial_rows, write_parquet
 from prior_search.report.bundle import write_report
 from prior_search.search import Recommendation
-from prior_search.study import Study, derive_seed
+from prior_search.study import Study
+from prior_search.study_search import derive_seed
 from prior_search.trial import MetricPoint, TrialSpec
 from tests import studies
 from tests.studies import FACTS, REQUEST, make_study, open_study, outcome

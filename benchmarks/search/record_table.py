@@ -25,7 +25,7 @@ from prior_search.data import ObjectTracks, open_tracks
 from prior_search.errors import TrialDivergedError
 from prior_search.models import PRESETS
 from prior_search.request import StudyRequest, resolve
-from prior_search.study import derive_seed
+from prior_search.study_search import derive_seed
 from prior_search.toml_input import read_space
 from prior_search.training import fit
 from prior_search.trial import Bottleneck, Family, TrialSpec

@@ -24,7 +24,8 @@ from prior_search.final_training import FinalTraining
 from prior_search.past_searches import read_past
 from prior_search.report import Export, export_best, read_export
 from prior_search.request import StudyRequest
-from prior_search.study import PastTraining, Study
+from prior_search.study import Study
+from prior_search.study_search import PastTraining
 
 
 class SearchPart:

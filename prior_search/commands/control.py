@@ -25,7 +25,8 @@ from prior_search.progress import format_belief
 from prior_search.report.control_section import ControlSection, control_section
 from prior_search.report.control_view import Tuned
 from prior_search.request import StudyRequest
-from prior_search.study import PastTraining, Study
+from prior_search.study import Study
+from prior_search.study_search import PastTraining
 from prior_search.trial import OBJECTIVES
 
 FREE = ("name", "bottlenecks", "matched", "data")  # may differ between a control and its sources

@@ -37,7 +37,8 @@ from prior_search.shipped import space_file
 from prior_search.steering import Steering
 from prior_search.storage.origin import address_of, is_remote
 from prior_search.storage.working_copy import publish
-from prior_search.study import PastTraining, Study
+from prior_search.study import Study
+from prior_search.study_search import PastTraining
 from prior_search.toml_input import choice, read_space
 from prior_search.trial import BOTTLENECKS, Bottleneck, Task
 
