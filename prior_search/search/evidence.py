@@ -25,16 +25,20 @@ class Rows:
         s: fidelities, [n].
         y: targets, [n].
         runs: how many runs' worth of evidence each target is; its noise variance is divided by it.
+        common: seeds that two rows of one fidelity share, sum over seeds of the product of each
+            one's part of their runs, [n, n] with a zero diagonal; None if no seeds are shared.
     """
 
     x: np.ndarray
     s: np.ndarray
     y: np.ndarray
     runs: np.ndarray
+    common: np.ndarray | None = None
 
     def take(self, chosen: np.ndarray) -> Rows:
         """Some of the rows."""
-        return Rows(self.x[chosen], self.s[chosen], self.y[chosen], self.runs[chosen])
+        common = None if self.common is None else self.common[np.ix_(chosen, chosen)]
+        return Rows(self.x[chosen], self.s[chosen], self.y[chosen], self.runs[chosen], common)
 
 
 class _Terms(NamedTuple):
@@ -67,6 +71,7 @@ class Evidence:
             np.flatnonzero(same & (self._fidelity[0] == s)) for s in range(layout.num_fidelities)
         ]
         self._own_gaps = [self._gaps[:, chosen] for chosen in self._inside]
+        self._common = None if rows.common is None else rows.common[self._pair]
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Value, up to a constant, and gradient [size]."""
@@ -74,7 +79,8 @@ class Evidence:
         terms = self._terms(Covariance(self._layout, theta))
         noise = terms.covariance.noise[rows.s] / rows.runs
         matrix = np.zeros((len(rows.y), len(rows.y)))
-        matrix[self._pair] = terms.signal + self._offset
+        shared = self._shared(terms.covariance)
+        matrix[self._pair] = terms.signal + self._offset + shared
         np.fill_diagonal(matrix, terms.diagonal + OFFSET_SD**2 + noise + JITTER)
         try:
             factor = linalg.cholesky(matrix, lower=True, check_finite=False)
@@ -89,12 +95,27 @@ class Evidence:
         by_pair = inverse[self._pair] - alpha[first] * alpha[second]  # d value / d covariance
         by_row = 0.5 * (np.diag(inverse) - alpha * alpha)
         gradient = self._gradient(terms, by_pair, by_row)
-        count = self._layout.num_fidelities
-        gradient[self._layout.noise] = np.bincount(rows.s, by_row * noise, minlength=count)
+        self._add_noise(gradient, terms.covariance, by_pair * shared, by_row * noise)
         gradient -= mean.gradient(rows.x, rows.s, alpha)
         middle, sd = self._prior
         z = (theta - middle) / sd
         return value + 0.5 * float(z @ z), gradient + z / sd
+
+    def _shared(self, c: Covariance) -> np.ndarray | float:
+        """Noise that pairs of rows have in common, [P]; 0 if no seeds are shared."""
+        return 0.0 if self._common is None else c.of_seeds(self._fidelity[0], self._common)
+
+    def _add_noise(
+        self, gradient: np.ndarray, c: Covariance, shared: np.ndarray, single: np.ndarray
+    ) -> None:
+        """By the noise of rows, [n], and what pairs of them have in common, [P]."""
+        layout, count = self._layout, self._layout.num_fidelities
+        gradient[layout.noise] = np.bincount(self._rows.s, single, minlength=count)
+        if self._common is not None:
+            by_shared = np.zeros(count)  # without pairs, bincount returns integers
+            by_shared += np.bincount(self._fidelity[0], shared, minlength=count)
+            gradient[layout.noise] += by_shared
+            gradient[layout.seeds] = (by_shared * (1.0 - c.seed_share))[:2]
 
     def _terms(self, c: Covariance) -> _Terms:
         gaps = self._gaps / (c.length**2)[:, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.one_thread import one_thread
@@ -15,6 +16,22 @@ from prior_search.search.surrogate import LONG, SHORT, Surrogate
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 SAME_COORDINATE = 1e-6  # of a held weight
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
+
+
+class EndedRun(NamedTuple):
+    """What a run says of its point.
+
+    Attributes:
+        point: in the present space.
+        fidelity: 0 long, 1 short, more for the horizons of other studies.
+        value: its objective; None if it diverged.
+        seed: that other runs of its study have, too; None: one of its own.
+    """
+
+    point: tuple[float, ...]
+    fidelity: int
+    value: float | None
+    seed: int | None = None
 
 
 class History:
@@ -166,15 +183,15 @@ class History:
             if s.horizon == "long" and s.index not in self.observations and point is not None
         ]
 
-    def _past(self) -> list[tuple[tuple[float, ...], int, float | None]]:
-        """Point, fidelity and value of runs of other studies that have a place here."""
+    def _past(self) -> list[EndedRun]:
+        """Runs of other studies that have a place here."""
         kinds: dict[tuple[str, str], int] = {}
         found = []
         for run in self.past:
             fidelity = kinds.setdefault((run.study, run.horizon), 2 + len(kinds))
             point = self.space.place(run.values)
             if point is not None:
-                found.append((point, fidelity, run.value))
+                found.append(EndedRun(point, fidelity, run.value))
         return found
 
     def as_past_runs(self, study: str) -> list[PastRun]:
@@ -193,18 +210,19 @@ class History:
     def past_points(self) -> list[tuple[float, ...]]:
         """Points of completed runs of other studies inside the present space."""
         return [
-            point
-            for point, _, value in self._past()
-            if value is not None and all(0 <= x <= 1 for x in point)
+            run.point
+            for run in self._past()
+            if run.value is not None and all(0 <= x <= 1 for x in run.point)
         ]
 
-    def evidence(self) -> list[tuple[tuple[float, ...], int, float | None]]:
-        """Point, fidelity and objective, or None if it diverged, of every run that ended."""
-        found: list[tuple[tuple[float, ...], int, float | None]] = []
+    def evidence(self) -> list[EndedRun]:
+        """Every run that ended, but for those that failed, and the runs of other studies."""
+        found: list[EndedRun] = []
         for s, point in zip(self.suggestions, self._points, strict=True):
             outcome = self.observations.get(s.index)
             if outcome is not None and outcome.status != "failed" and point is not None:
-                found.append((point, SHORT if s.horizon == "short" else LONG, outcome.value))
+                fidelity = SHORT if s.horizon == "short" else LONG
+                found.append(EndedRun(point, fidelity, outcome.value, s.seed_index))
         return found + self._past()
 
     def fit(self) -> tuple[Surrogate, Feasibility]:
@@ -223,7 +241,7 @@ class History:
     @one_thread()  # whoever asks first: a report must not leave other digits for a suggestion
     def _fit(self) -> tuple[Surrogate, Feasibility]:
         evidence = self.evidence()
-        completed = [(p, f, v) for p, f, v in evidence if v is not None]
+        completed = [run for run in evidence if run.value is not None]
         last = next((s for s in reversed(self.suggestions) if s.hyperparameters), None)
         is_current = (
             last is not None
@@ -231,11 +249,12 @@ class History:
             and last.num_told == len(self.observations)
         )
         surrogate = Surrogate(
-            [p for p, _, _ in completed],
-            [f for _, f, _ in completed],
-            [v for _, _, v in completed],
+            [run.point for run in completed],
+            [run.fidelity for run in completed],
+            [run.value for run in completed if run.value is not None],
             previous=None if last is None else last.hyperparameters,
+            seeds=[run.seed for run in completed],
             is_fitted=is_current,
         )
-        points = [p for p, _, _ in evidence]
-        return surrogate, Feasibility(points, [v is None for _, _, v in evidence])
+        points = [run.point for run in evidence]
+        return surrogate, Feasibility(points, [run.value is None for run in evidence])

@@ -8,8 +8,12 @@ Notation (n rows, d parameters, fidelity 0 is the long horizon):
     f_s      = m_s + rho_s g(x) + delta_s(x)       delta_s ~ GP(0, scale² share_s² Matern-5/2)
     m_s      ~ N(0, OFFSET_SD²), integrated out
 
+    y_i      = f_s(x_i) + e_i                      e_i ~ N(0, noise_s) of a run, of which the part
+                                                   seed_share_s is common to runs of one seed
+
 after Kennedy and O'Hagan (2000), with the roles of base and correction exchanged: long is the
 latent function, as it is the one that is asked for. Pooling horizons unmarked is much worse.
+Common seeds are those of Pearce et al. (2022), without what a seed does to some x alone.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from prior_search.search.layout import Layout
 
@@ -86,6 +91,9 @@ class Covariance:
         self.rho = np.concatenate([[1.0], theta[layout.rho]])
         self.share = np.concatenate([[0.0], np.exp(theta[layout.share])])
         self.noise = np.exp(theta[layout.noise])
+        self.seed_share = np.zeros(layout.num_fidelities)
+        if layout.has_seeds:
+            self.seed_share[:2] = special.expit(theta[layout.seeds])
 
     def between(self, x: np.ndarray, s: np.ndarray, z: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Rows x [n, d], s [n] against z [m, d], t [m] -> [n, m]."""
@@ -101,6 +109,16 @@ class Covariance:
                 covariance[np.ix_(rows, columns)] += own
         covariance += OFFSET_SD**2 * (s[:, None] == t[None, :])
         return covariance
+
+    def of_seeds(self, s: np.ndarray, common: np.ndarray) -> np.ndarray:
+        """Noise that rows have in common, of rows s [n] or pairs of them.
+
+        Args:
+            s: fidelities.
+            common: seeds that rows of one fidelity have in common, by product of their shares.
+        """
+        shared: np.ndarray = (self.seed_share * self.noise)[s] * common
+        return shared
 
     @property
     def prior_variance(self) -> float:

@@ -40,7 +40,7 @@ class Proposals:
         self._fixed = fixed
         rng = np.random.default_rng(rng_key)
         self._cube = Cube(history.space.dimension, rng, dict(fixed))
-        self._evaluated = [p for p, _, value in history.evidence() if value is not None]
+        self._evaluated = [run.point for run in history.evidence() if run.value is not None]
 
     def minimizer(self) -> Point:
         """The lowest posterior mean, anywhere, penalized where runs diverge."""

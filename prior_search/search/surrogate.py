@@ -32,6 +32,7 @@ class Surrogate:
         points: of runs, [n, d], repeated where a configuration was run with several seeds.
         fidelities: 0 for long, 1 for short, more for other studies, [n].
         values: objectives, [n], to minimize.
+        seeds: of the runs, where runs share them, [n]; None for one of its own.
         previous: hyperparameters of an earlier fit, as one more starting point.
         is_fitted: take ``previous`` as it is.
 
@@ -46,6 +47,7 @@ class Surrogate:
         values: Sequence[float],
         previous: Sequence[float] | None = None,
         *,
+        seeds: Sequence[int | None] | None = None,
         is_fitted: bool = False,
     ) -> None:
         y = np.asarray(values, dtype=float)
@@ -59,9 +61,9 @@ class Surrogate:
         target = np.empty_like(y)
         for fidelity, scale in self._scales.items():
             target[s == fidelity] = scale.forward(y[s == fidelity])
-        rows = averaged(x, s, target)
+        rows = averaged(x, s, target, seeds)
         rows = rows.take(_chosen(rows, MAX_ROWS))
-        pair = layouts(x.shape[1], max(2, int(s.max()) + 1))
+        pair = layouts(x.shape[1], max(2, int(s.max()) + 1), has_seeds=rows.common is not None)
         earlier = _split(previous, pair)
         thetas = [
             _hyperparameters(rows, layout, start, is_fitted=is_fitted)
@@ -83,6 +85,12 @@ class Surrogate:
         """Standard deviation of one long run's target."""
         return float(np.sqrt(self.posterior.best.covariance.noise[LONG]))
 
+    @property
+    def seed_share(self) -> float | None:
+        """Part of a long run's noise variance that is its seed's; None if no seeds are shared."""
+        covariance = self.posterior.best.covariance
+        return float(covariance.seed_share[LONG]) if covariance.layout.has_seeds else None
+
     def predict(self, points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
         """Posterior mean and standard deviation of the noiseless long-horizon objective.
 
@@ -101,14 +109,35 @@ class Surrogate:
         return tuple(self._scales[LONG].backward(t) for t in targets.tolist())
 
 
-def averaged(x: np.ndarray, s: np.ndarray, target: np.ndarray) -> Rows:
+def averaged(
+    x: np.ndarray,
+    s: np.ndarray,
+    target: np.ndarray,
+    seeds: Sequence[int | None] | None = None,
+) -> Rows:
     """One row per configuration and fidelity, its target the mean over its runs."""
     keys = np.column_stack([x, s])
     _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     runs = np.bincount(group.ravel()).astype(float)
     mean = np.bincount(group.ravel(), target) / runs
     order = np.argsort(first)  # as they came
-    return Rows(x[first][order], s[first][order], mean[order], runs[order])
+    common = None
+    if seeds is not None and any(seed is not None for seed in seeds):
+        common = _common(group.ravel(), s[first], runs, seeds)[np.ix_(order, order)]
+    return Rows(x[first][order], s[first][order], mean[order], runs[order], common)
+
+
+def _common(
+    group: np.ndarray, s: np.ndarray, runs: np.ndarray, seeds: Sequence[int | None]
+) -> np.ndarray:
+    """Seeds in common of every two rows, ``Rows.common``, [n, n]."""
+    parts = np.zeros((len(runs), 1 + max(seed for seed in seeds if seed is not None)))
+    for row, seed in zip(group, seeds, strict=True):
+        if seed is not None:
+            parts[row, seed] += 1.0 / runs[row]
+    common = parts @ parts.T * (s[:, None] == s[None, :])
+    np.fill_diagonal(common, 0.0)  # a row's runs have a seed each
+    return common
 
 
 def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:
