@@ -16,6 +16,8 @@ from prior_search.search import (
     TwoStageOptimizer,
 )
 
+NUM_SEEDS = 4  # that runs are given in turn, where seeds matter
+
 
 def unit_cube(dimension: int) -> SearchSpace:
     """[0, 1]^d as a search space."""
@@ -30,7 +32,8 @@ class Ours:
 
     def __init__(self, surface: Surface, budget: float, seed: int) -> None:
         self._space = unit_cube(surface.dimension)
-        plan = SearchPlan.for_budget(budget, surface.short_cost, NUM_WORKERS)
+        seeds = 0 if surface.seed_shock is None else NUM_SEEDS
+        plan = SearchPlan.for_budget(budget, surface.short_cost, NUM_WORKERS, common_seeds=seeds)
         self._optimizer = TwoStageOptimizer(self._space, plan, seed)
 
     def ask(self, remaining: float) -> Request | None:
@@ -38,7 +41,12 @@ class Ours:
         suggestion = self._optimizer.ask()
         if suggestion is None:
             return None
-        return Request(point=suggestion.point, horizon=suggestion.horizon, token=suggestion.index)
+        return Request(
+            point=suggestion.point,
+            horizon=suggestion.horizon,
+            token=suggestion.index,
+            seed=suggestion.seed_index or 0,
+        )
 
     def tell(self, request: Request, value: float | None) -> None:
         """Pass it on."""

@@ -25,8 +25,8 @@ class Rows:
         s: fidelities, [n].
         y: targets, [n].
         runs: how many runs' worth of evidence each target is; its noise variance is divided by it.
-        common: seeds that two rows of one fidelity share, sum over seeds of the product of each
-            one's part of their runs, [n, n] with a zero diagonal; None if no seeds are shared.
+        common: seeds that two rows of one fidelity have in common: the sum over seeds of the
+            product of its shares in their runs, [n, n]; None if no seeds are shared.
     """
 
     x: np.ndarray
@@ -71,7 +71,9 @@ class Evidence:
             np.flatnonzero(same & (self._fidelity[0] == s)) for s in range(layout.num_fidelities)
         ]
         self._own_gaps = [self._gaps[:, chosen] for chosen in self._inside]
-        self._common = None if rows.common is None else rows.common[self._pair]
+        self._common = None
+        if rows.common is not None:
+            self._common = rows.common[self._pair], np.diag(rows.common)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Value, up to a constant, and gradient [size]."""
@@ -79,9 +81,9 @@ class Evidence:
         terms = self._terms(Covariance(self._layout, theta))
         noise = terms.covariance.noise[rows.s] / rows.runs
         matrix = np.zeros((len(rows.y), len(rows.y)))
-        shared = self._shared(terms.covariance)
-        matrix[self._pair] = terms.signal + self._offset + shared
-        np.fill_diagonal(matrix, terms.diagonal + OFFSET_SD**2 + noise + JITTER)
+        of_pairs, of_rows = self._of_seeds(terms.covariance)
+        matrix[self._pair] = terms.signal + self._offset + of_pairs
+        np.fill_diagonal(matrix, terms.diagonal + OFFSET_SD**2 + noise + JITTER + of_rows)
         try:
             factor = linalg.cholesky(matrix, lower=True, check_finite=False)
         except linalg.LinAlgError:
@@ -95,27 +97,28 @@ class Evidence:
         by_pair = inverse[self._pair] - alpha[first] * alpha[second]  # d value / d covariance
         by_row = 0.5 * (np.diag(inverse) - alpha * alpha)
         gradient = self._gradient(terms, by_pair, by_row)
-        self._add_noise(gradient, terms.covariance, by_pair * shared, by_row * noise)
+        count = self._layout.num_fidelities
+        gradient[self._layout.noise] = np.bincount(rows.s, by_row * noise, minlength=count)
+        if self._common is not None:
+            gradient[self._layout.seeds] = self._by_seeds(by_pair * of_pairs, by_row * of_rows)
         gradient -= mean.gradient(rows.x, rows.s, alpha)
         middle, sd = self._prior
         z = (theta - middle) / sd
         return value + 0.5 * float(z @ z), gradient + z / sd
 
-    def _shared(self, c: Covariance) -> np.ndarray | float:
-        """Noise that pairs of rows have in common, [P]; 0 if no seeds are shared."""
-        return 0.0 if self._common is None else c.of_seeds(self._fidelity[0], self._common)
+    def _of_seeds(self, c: Covariance) -> tuple[np.ndarray | float, np.ndarray | float]:
+        """Covariance due to common seeds, of pairs [P] and rows [n]; 0 if none are shared."""
+        if self._common is None:
+            return 0.0, 0.0
+        pairs, rows = self._common
+        return c.of_seeds(self._fidelity[0], pairs), c.of_seeds(self._rows.s, rows)
 
-    def _add_noise(
-        self, gradient: np.ndarray, c: Covariance, shared: np.ndarray, single: np.ndarray
-    ) -> None:
-        """By the noise of rows, [n], and what pairs of them have in common, [P]."""
-        layout, count = self._layout, self._layout.num_fidelities
-        gradient[layout.noise] = np.bincount(self._rows.s, single, minlength=count)
-        if self._common is not None:
-            by_shared = np.zeros(count)  # without pairs, bincount returns integers
-            by_shared += np.bincount(self._fidelity[0], shared, minlength=count)
-            gradient[layout.noise] += by_shared
-            gradient[layout.seeds] = (by_shared * (1.0 - c.seed_share))[:2]
+    def _by_seeds(self, pairs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Gradient by the log variances of what seeds do, given its parts by pair and row."""
+        total = np.zeros(self._layout.num_fidelities)  # without pairs, bincount returns integers
+        total += np.bincount(self._fidelity[0], pairs, minlength=len(total))
+        total += np.bincount(self._rows.s, rows, minlength=len(total))
+        return total[:2]
 
     def _terms(self, c: Covariance) -> _Terms:
         gaps = self._gaps / (c.length**2)[:, None]

@@ -17,7 +17,7 @@ RHO = (0.75, 0.2)
 SHARE = (0.15, 0.55)
 LONG_NOISE = (-4.4, 1.1)  # log variances
 OTHER_NOISE = (-3.0, 1.1)  # short runs are noisier, and mostly uphill, where noise is more
-SEED_SHARE = (-1.2, 1.7)  # logit of the part of that noise which runs of one seed have in common
+SEED_NOISE = (-5.0, 2.5)  # of what runs of one seed have in common; from nothing to most of all
 # the same of the bowl's parameters, in their order
 HEIGHT = (-0.3, 0.6)  # log
 CENTER = (0.5, 0.2)
@@ -34,7 +34,7 @@ class Layout:
              rho_s, log share_s for s = 1..., log noise variance_s for s = 0, 1, ...,
              if there is a bowl: log height, center (d), log curvatures (d), skews (d),
              shears (d (d - 1) / 2),
-             if runs share seeds: logit of the seed's part of the noise, long and short]
+             if runs share seeds: log variances of what a seed does, long and short]
     """
 
     dimension: int
@@ -88,7 +88,7 @@ class Layout:
 
     @property
     def seeds(self) -> slice:
-        """Logits of the seed's part of the noise, for s = 0, 1; empty if no seeds are shared."""
+        """Log variances of what a seed does, for s = 0, 1; empty if no seeds are shared."""
         return slice(self.bowl.stop, self.bowl.stop + (2 if self.has_seeds else 0))
 
     @property
@@ -133,7 +133,7 @@ def prior_of(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
         (layout.share, SHARE),
         (layout.noise, OTHER_NOISE),
         (layout.noise.start, LONG_NOISE),
-        (layout.seeds, SEED_SHARE),
+        (layout.seeds, SEED_NOISE),
     ):
         mean[place], sd[place] = middle, width
     if layout.has_bowl:

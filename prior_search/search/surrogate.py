@@ -82,14 +82,17 @@ class Surrogate:
 
     @property
     def noise_sd(self) -> float:
-        """Standard deviation of one long run's target."""
+        """Standard deviation of one long run's target, without what its seed does."""
         return float(np.sqrt(self.posterior.best.covariance.noise[LONG]))
 
     @property
     def seed_share(self) -> float | None:
-        """Part of a long run's noise variance that is its seed's; None if no seeds are shared."""
+        """Of a long run's noise variance, what its seed does; None if no seeds are shared."""
         covariance = self.posterior.best.covariance
-        return float(covariance.seed_share[LONG]) if covariance.layout.has_seeds else None
+        if not covariance.layout.has_seeds:
+            return None
+        of_seed = float(covariance.seed_noise[LONG])
+        return of_seed / (of_seed + float(covariance.noise[LONG]))
 
     def predict(self, points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
         """Posterior mean and standard deviation of the noiseless long-horizon objective.
@@ -135,8 +138,7 @@ def _common(
     for row, seed in zip(group, seeds, strict=True):
         if seed is not None:
             parts[row, seed] += 1.0 / runs[row]
-    common = parts @ parts.T * (s[:, None] == s[None, :])
-    np.fill_diagonal(common, 0.0)  # a row's runs have a seed each
+    common: np.ndarray = parts @ parts.T * (s[:, None] == s[None, :])
     return common
 
 
