@@ -20,6 +20,7 @@ from prior_search.search.diagnostics import (
 )
 
 MIN_FOR_SURROGATE = 3  # completed runs
+APART = 1.96  # standard deviations; fewer may be chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class WeightView:
 
     Attributes:
         low: of the values around ``value`` that the surrogate cannot tell from it: along the
-            slice, their mean stays within the recommendation's central 95 %; None without one.
+            slice, their mean is less than 1.96 deviations of the difference above that of the
+            recommendation; None without one.
         range_low: of the searched range.
     """
 
@@ -92,7 +94,7 @@ def search_view(
             first = search_charts.best_so_far(name, progress(optimizer, short_cost), objective)
             learned = _surrogate_charts(name, optimizer, rows, best, along)
             charts = [first, *learned, *charts]
-            messages += _second_thoughts(optimizer, best)
+            messages += _of_seeds(optimizer) + _second_thoughts(optimizer, best)
         except SurrogateFitError as error:
             messages.append(f"The surrogate could not be fitted: {error}")
     return SearchView(
@@ -108,6 +110,17 @@ def search_view(
 def _measured(rows: Sequence[TrialRow], best: Recommendation) -> tuple[float, ...]:
     own = [row for row in rows if row.spec.trial == best.trial]
     return tuple(row.objective for row in own if row.objective is not None)
+
+
+def _of_seeds(optimizer: TwoStageOptimizer) -> list[str]:
+    """What the seed of a run does, if runs shared seeds."""
+    share = optimizer.history.fit()[0].seed_share
+    if share is None:
+        return []
+    return [
+        f"Runs shared seeds. Of the variance between runs of one configuration, {share:.0%} is "
+        "estimated to be what a seed does to all of its runs; that blurs no comparison of weights."
+    ]
 
 
 def _second_thoughts(optimizer: TwoStageOptimizer, best: Recommendation) -> list[str]:
@@ -165,7 +178,7 @@ def _weights(
     found = []
     for k, parameter in enumerate(optimizer.space.parameters):
         value = best.values[parameter.name]
-        low, high = _as_good(along[k], value, best.high) if along else (None, None)
+        low, high = _as_good(along[k], value) if along else (None, None)
         found.append(
             WeightView(
                 name=parameter.name,
@@ -179,12 +192,12 @@ def _weights(
     return tuple(found)
 
 
-def _as_good(found: Slice, value: float, limit: float) -> tuple[float, float]:
-    """Ends of the stretch around ``value`` in which the mean is at most ``limit``."""
+def _as_good(found: Slice, value: float) -> tuple[float, float]:
+    """Ends of the stretch around ``value`` whose means cannot be told from the one there."""
     start = min(range(len(found.values)), key=lambda k: abs(found.values[k] / value - 1))
     first = last = start
-    while first > 0 and found.mean[first - 1] <= limit:
+    while first > 0 and found.apart[first - 1] <= APART:
         first -= 1
-    while last < len(found.values) - 1 and found.mean[last + 1] <= limit:
+    while last < len(found.values) - 1 and found.apart[last + 1] <= APART:
         last += 1
     return min(value, found.values[first]), max(value, found.values[last])

@@ -22,7 +22,8 @@ class Slice:
     """The long-horizon objective along one weight, the others as recommended.
 
     ``low`` and ``high`` are two posterior standard deviations away, on the scale of the targets,
-    so they are not symmetric where targets are compressed.
+    so they are not symmetric where targets are compressed. ``apart``: how far the mean is above
+    that of the recommendation, in standard deviations of their difference.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Slice:
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    apart: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ def slices(optimizer: TwoStageOptimizer, num_values: int = 65) -> tuple[Slice, .
         points = np.tile(center, (num_values, 1))
         points[:, k] = np.linspace(0.0, 1.0, num_values)
         mean, sd = surrogate.posterior.marginal(points)
+        difference, its_sd = surrogate.posterior.above(points, center)
         found.append(
             Slice(
                 name=parameter.name,
@@ -114,6 +117,7 @@ def slices(optimizer: TwoStageOptimizer, num_values: int = 65) -> tuple[Slice, .
                 mean=surrogate.objectives(mean),
                 low=surrogate.objectives(mean - 2.0 * sd),
                 high=surrogate.objectives(mean + 2.0 * sd),
+                apart=tuple((difference / its_sd).tolist()),
             )
         )
     return tuple(found)

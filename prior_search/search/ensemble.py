@@ -70,3 +70,10 @@ class Mixture:
         gaps = means - means.mean(0)
         between = gaps.T @ gaps / len(each)
         return means.mean(0), np.stack([c for _, c in each]).mean(0) + between
+
+    def above(self, points: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of how far [m, d] are above [d] -> [m], [m]."""
+        mean, covariance = self.joint(np.vstack([points, point]))
+        variance = np.diag(covariance)
+        difference = variance[:-1] + variance[-1] - 2.0 * covariance[-1, :-1]
+        return mean[:-1] - mean[-1], np.sqrt(np.maximum(difference, 1e-12))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from prior_search.search import Observation, SearchPlan, Suggestion, TwoStageOptimizer
+from prior_search.search.leaders import Leaders
 from prior_search.search.record import from_record, to_record
 from prior_search.search.surrogate import LONG, SHORT, Surrogate, averaged
 from tests.search.test_search import SPACE, valley
@@ -111,3 +112,16 @@ def test_a_seed_moves_no_prediction(index: int) -> None:
     mean, sd = surrogate.predict([[0.5]])[0]
     assert mean == pytest.approx(1.0, abs=0.15)
     assert sd > 0.1  # four seeds do not tell the mean over all of them well
+
+
+def test_an_uncertain_level_makes_no_worse_configuration_a_leader() -> None:
+    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=0)
+    good, other, worse = (0.35, 0.6), (0.36, 0.6), (0.35, 0.05)
+    for point in (good, good, good, other, other, other, worse):
+        optimizer.enqueue(SPACE.decode(point))
+    search(optimizer, count=7 + PLAN.stage1_trials)
+    leaders = Leaders(optimizer.history, {})
+    assert leaders.trials == [0, 3, 6]
+    mean, sd = leaders.believed[leaders.best]
+    assert leaders.believed[6][0] < mean + sd  # three seeds say little of all seeds
+    assert leaders.least_run() in (0, 3)  # but that the last is worse, run once as it is

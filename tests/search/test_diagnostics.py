@@ -68,6 +68,9 @@ def test_slices_pass_through_the_recommendation_and_hold_the_truth(
     inside = (np.array(along.low) <= truth) & (truth <= np.array(along.high))
     assert inside.mean() > 0.8
     assert all(a < b < c for a, b, c in zip(along.low, along.mean, along.high, strict=True))
+    assert abs(along.apart[nearest]) < 1.0
+    assert along.apart[-1] > 1.96  # where the weight that matters is far off
+    assert max(across.apart) < 1.96
 
 
 def test_leave_one_out_is_what_leaving_one_out_gives(finished: TwoStageOptimizer) -> None:
