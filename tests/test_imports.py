@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "study_search": GROUND | {"search", "request", "steering"},
     "study": GROUND | {"search", "event_log", "request", "steering", "study_search", "storage"},
     "environment": {"errors", "redaction"},
+    "study_folder": {"environment", "errors", "event_log", "request", "study"},
     "report": RECORD_SIDE | {"evaluation"},
     "final_training": RECORD_SIDE,
     "mlflow_log": GROUND | {"event_log"},
@@ -58,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation_runs": GROUND | {"study", "model_file", "model_evaluation"},
     "campaign": RECORD_SIDE
     | DATA_SIDE
-    | {"evaluation", "tasks", "model_file", "runner", "environment", "shipped", "past_searches"}
+    | {"evaluation", "tasks", "model_file", "runner", "shipped", "past_searches", "study_folder"}
     | {"storage"}
     | {"model_evaluation", "evaluation_runs", "final_training"},
     "step_timing": DATA_SIDE | {"tasks", "training", "device", "request"},
