@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.search.paired import signed_rank_p
 from benchmarks.search.run import read_lines
 
 Pair = tuple[str, int]  # surface, repetition
@@ -81,10 +82,7 @@ def mean_ranks(of: Regrets) -> dict[str, float]:
 def wilcoxon_against(ours: Mapping[Pair, float], theirs: Mapping[Pair, float]) -> float:
     """Two-sided p of the signed-rank test on the pairs that both have; 1 if all are equal."""
     pairs = sorted(set(ours) & set(theirs))
-    differences = np.array([ours[p] - theirs[p] for p in pairs])
-    if not differences.any():
-        return 1.0
-    return float(stats.wilcoxon(differences).pvalue)
+    return signed_rank_p(np.array([ours[p] - theirs[p] for p in pairs]))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
