@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.one_thread import one_thread
+from prior_search.search.past_runs import EndedRun, check_complete, placed
 from prior_search.search.space import SearchSpace
 from prior_search.search.suggestion import Observation, PastRun, Stage, Status, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
@@ -86,10 +87,7 @@ class History:
         Raises:
             ValueError: one of them lacks a parameter of the space.
         """
-        for run in runs:
-            missing = [name for name in self.space.names if name not in run.values]
-            if missing:
-                raise ValueError(f"a run of {run.study!r} lacks {', '.join(missing)}")
+        check_complete(runs, self.space)
         self._fitted = None
         self.past += runs
         self._data_changed_at = len(self.suggestions)
@@ -166,17 +164,6 @@ class History:
             if s.horizon == "long" and s.index not in self.observations and point is not None
         ]
 
-    def _past(self) -> list[tuple[tuple[float, ...], int, float | None]]:
-        """Point, fidelity and value of runs of other studies that have a place here."""
-        kinds: dict[tuple[str, str], int] = {}
-        found = []
-        for run in self.past:
-            fidelity = kinds.setdefault((run.study, run.horizon), 2 + len(kinds))
-            point = self.space.place(run.values)
-            if point is not None:
-                found.append((point, fidelity, run.value))
-        return found
-
     def as_past_runs(self, study: str) -> list[PastRun]:
         """These runs as another study may learn from them, under a name."""
         return [
@@ -193,19 +180,20 @@ class History:
     def past_points(self) -> list[tuple[float, ...]]:
         """Points of completed runs of other studies inside the present space."""
         return [
-            point
-            for point, _, value in self._past()
-            if value is not None and all(0 <= x <= 1 for x in point)
+            run.point
+            for run in placed(self.past, self.space)
+            if run.value is not None and all(0 <= x <= 1 for x in run.point)
         ]
 
-    def evidence(self) -> list[tuple[tuple[float, ...], int, float | None]]:
-        """Point, fidelity and objective, or None if it diverged, of every run that ended."""
-        found: list[tuple[tuple[float, ...], int, float | None]] = []
+    def evidence(self) -> list[EndedRun]:
+        """Every run that completed or diverged, those of other studies last."""
+        found = []
         for s, point in zip(self.suggestions, self._points, strict=True):
             outcome = self.observations.get(s.index)
             if outcome is not None and outcome.status != "failed" and point is not None:
-                found.append((point, SHORT if s.horizon == "short" else LONG, outcome.value))
-        return found + self._past()
+                fidelity = SHORT if s.horizon == "short" else LONG
+                found.append(EndedRun(point, fidelity, outcome.value))
+        return found + placed(self.past, self.space)
 
     def fit(self) -> tuple[Surrogate, Feasibility]:
         """The surrogate and the feasibility model of the evidence, fitted once until it changes.
