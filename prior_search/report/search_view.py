@@ -12,12 +12,12 @@ from prior_search.report.tables import TrialRow
 from prior_search.search import Recommendation, TwoStageOptimizer
 from prior_search.search.diagnostics import (
     Slice,
-    horizon_correlation,
     importance,
     leave_one_out,
     progress,
     slices,
 )
+from prior_search.search.horizons import horizon_correlation
 
 MIN_FOR_SURROGATE = 3  # completed runs
 
@@ -133,7 +133,7 @@ def _plain_charts(
         outcome_charts.roles(name, rows, objective),
     ]
     pairs = outcome_charts.horizon_pairs(rows)
-    correlation = horizon_correlation(optimizer)
+    correlation = horizon_correlation(optimizer.history)
     if len(pairs) > 1:
         charts.append(outcome_charts.horizons(name, pairs, correlation))
     else:

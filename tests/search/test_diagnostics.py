@@ -16,13 +16,13 @@ from prior_search.search import (
     TwoStageOptimizer,
 )
 from prior_search.search.diagnostics import (
-    horizon_correlation,
     importance,
     leave_one_out,
     progress,
     slices,
 )
 from prior_search.search.gp import Posterior
+from prior_search.search.horizons import horizon_correlation
 
 SPACE = SearchSpace(
     parameters=(
@@ -106,12 +106,12 @@ def test_progress_counts_cost_and_never_gets_worse(finished: TwoStageOptimizer) 
 def test_horizons_that_agree_correlate_over_their_shared_configurations(
     finished: TwoStageOptimizer,
 ) -> None:
-    found = horizon_correlation(finished)
+    found = horizon_correlation(finished.history)
     assert found is not None
     assert found.num_pairs == 5  # six anchors, one of which diverged
     assert found.correlation > 0.6
     assert found.low <= found.correlation <= found.high
-    assert horizon_correlation(TwoStageOptimizer(SPACE, PLAN, seed=1)) is None
+    assert horizon_correlation(TwoStageOptimizer(SPACE, PLAN, seed=1).history) is None
 
 
 def told(value: Callable[[Suggestion], float]) -> TwoStageOptimizer:
@@ -124,11 +124,11 @@ def told(value: Callable[[Suggestion], float]) -> TwoStageOptimizer:
 
 
 def test_a_horizon_that_tells_nothing_apart_has_no_correlation() -> None:
-    assert horizon_correlation(told(lambda s: 3.0)) is None
+    assert horizon_correlation(told(lambda s: 3.0).history) is None
 
 
 def test_the_correlation_of_tied_runs_has_bounds() -> None:
-    found = horizon_correlation(told(lambda s: float(s.point[0] > 0.35)))
+    found = horizon_correlation(told(lambda s: float(s.point[0] > 0.35)).history)
     assert found is not None
     assert -1.0 <= found.low <= found.correlation <= found.high <= 1.0
 
@@ -147,7 +147,7 @@ def test_horizons_correlate_over_what_they_share_when_the_space_has_moved() -> N
         for _ in range(runs):
             tell_next()
     anchors = [s for s in optimizer.history.suggestions if s.role == "anchor"]
-    found = horizon_correlation(optimizer)
+    found = horizon_correlation(optimizer.history)
     assert found is not None
     assert found.num_pairs == len(anchors) >= 5
 
