@@ -32,7 +32,9 @@ ALLOWED: dict[str, set[str]] = {
     "tasks": DATA_SIDE | {"evaluation"},
     "device": set(),
     "model_file": DATA_SIDE | {"tasks", "device"},
-    "training": DATA_SIDE | {"data_parallel", "tasks", "storage", "device", "model_file"},
+    "optimization": {"models"},
+    "training": DATA_SIDE
+    | {"data_parallel", "tasks", "storage", "device", "model_file", "optimization"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},
     "storage": {"errors", "whole_file"},
@@ -62,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"evaluation", "tasks", "model_file", "runner", "shipped", "past_searches", "study_folder"}
     | {"storage"}
     | {"model_evaluation", "evaluation_runs", "final_training"},
-    "step_timing": DATA_SIDE | {"tasks", "training", "device", "request"},
+    "step_timing": DATA_SIDE | {"tasks", "optimization", "device", "request"},
 }
 COMMANDS = (
     "campaign_view",
