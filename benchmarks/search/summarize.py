@@ -23,6 +23,7 @@ from scipy import stats
 
 from benchmarks.search.paired import signed_rank_p
 from benchmarks.search.run import read_lines
+from prior_search.report.statistics import holm
 
 Pair = tuple[str, int]  # surface, repetition
 Regrets = dict[str, dict[Pair, float]]  # method -> pair -> regret
@@ -85,19 +86,12 @@ def wilcoxon_against(ours: Mapping[Pair, float], theirs: Mapping[Pair, float]) -
     return signed_rank_p(np.array([ours[p] - theirs[p] for p in pairs]))
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment."""
-    adjusted, highest = {}, 0.0
-    for rank, name in enumerate(sorted(p_values, key=lambda n: p_values[n])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
-        adjusted[name] = highest
-    return adjusted
-
-
 def table(of: Regrets, seconds: Mapping[str, float], ours: str) -> str:
     """Markdown; methods by their median regret over what they ran."""
     ranks = mean_ranks(of)
-    p_values = holm({m: wilcoxon_against(of[ours], r) for m, r in of.items() if m != ours})
+    peers = [method for method in of if method != ours]
+    adjusted = holm([wilcoxon_against(of[ours], of[peer]) for peer in peers])
+    p_values = dict(zip(peers, adjusted, strict=True))
     rows = [
         "| method | searches | median regret [95 %] | mean regret | mean rank | "
         "ours / its median | p (Holm) | s per search |",
