@@ -29,15 +29,12 @@ class WeightView:
     Attributes:
         low: of the values around ``value`` that the surrogate cannot tell from it: along the
             slice, their mean stays within the recommendation's central 95 %; None without one.
-        range_low: of the searched range.
     """
 
     name: str
     value: float
     low: float | None
     high: float | None
-    range_low: float
-    range_high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,16 +163,7 @@ def _weights(
     for k, parameter in enumerate(optimizer.space.parameters):
         value = best.values[parameter.name]
         low, high = _as_good(along[k], value, best.high) if along else (None, None)
-        found.append(
-            WeightView(
-                name=parameter.name,
-                value=value,
-                low=low,
-                high=high,
-                range_low=parameter.low,
-                range_high=parameter.high,
-            )
-        )
+        found.append(WeightView(name=parameter.name, value=value, low=low, high=high))
     return tuple(found)
 
 
