@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from prior_search.final_training import mean_and_interval
 from prior_search.report import read_export
+from prior_search.report.statistics import mean_and_interval
 from prior_search.request import StudyRequest
 from prior_search.runner import LocalExecutor, WorkerSettings
 from prior_search.study_search import derive_seed

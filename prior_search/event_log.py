@@ -24,7 +24,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader, FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from prior_search.errors import RecordError, RequestError, StorageError
@@ -54,7 +53,7 @@ def read_events(path: Path) -> list[Event]:
     Raises:
         RecordError: a line in the middle is damaged, or sequence numbers have a gap.
     """
-    return list(_parse(path.read_bytes(), path))
+    return list(_parse(_complete(path.read_bytes()), path))
 
 
 @contextmanager
@@ -91,9 +90,8 @@ def holds_campaign(folder: Path) -> bool:
     return (folder / PLAN_NAME).is_file()
 
 
-def _parse(content: bytes, path: Path) -> Iterator[Event]:
-    lines = content[: _end(content)].split(b"\n")
-    for number, line in enumerate(lines[:-1]):
+def _parse(complete: bytes, path: Path) -> Iterator[Event]:
+    for number, line in enumerate(complete.split(b"\n")[:-1]):
         try:
             event = json.loads(line)
         except ValueError as error:
@@ -103,20 +101,19 @@ def _parse(content: bytes, path: Path) -> Iterator[Event]:
         yield event
 
 
-def _end(content: bytes) -> int:
-    """Where the complete events end: at the last line break, or before a hole of zeros.
+def _complete(content: bytes) -> bytes:
+    """The events that count: up to the last line break, or to a hole of zeros.
 
-    What was on disk has no hole before it, so a hole with such an event behind it is damage.
+    A result is on disk with all before it, so a hole with a result behind it is damage.
     """
-    complete = content.rfind(b"\n") + 1
-    hole = content.find(b"\0", 0, complete)
+    complete = content[: content.rfind(b"\n") + 1]
+    hole = complete.find(b"\0")
     if hole < 0:
         return complete
-    before = content.rfind(b"\n", 0, hole) + 1
-    behind = content[content.find(b"\n", hole) + 1 : complete].splitlines()
-    unsynced = tuple(b'"event":"%s"' % kind.encode() for kind in UNSYNCED)
-    lost = all(b"\0" in line or any(kind in line for kind in unsynced) for line in behind)
-    return before if lost else complete
+    before = complete[: complete.rfind(b"\n", 0, hole) + 1]
+    behind = complete[complete.find(b"\n", hole) + 1 :].splitlines()
+    lost = (b"\0", *(b'"event":"%s"' % kind.encode() for kind in UNSYNCED))
+    return before if all(any(sign in line for sign in lost) for line in behind) else complete
 
 
 def _replica(path: Path) -> LogReplica | None:
@@ -152,14 +149,14 @@ class EventLog:
                 self._replica = _replica(path)
                 self._file.seek(0)
             content = self._file.read()
-            self.events: list[Event] = list(_parse(content, path))
+            complete = _complete(content)
+            self.events: list[Event] = list(_parse(complete, path))
         except BaseException:
             self._file.close()
             raise
-        end = _end(content)
-        if not read_only and end < len(content):
+        if not read_only and len(complete) < len(content):
             logger.warning("%s: removed an end that a crash had cut or left empty", path)
-            self._file.truncate(end)
+            self._file.truncate(len(complete))
             self._file.seek(0, os.SEEK_END)
 
     def append(self, kind: str, data: Mapping[str, Any]) -> Event:
@@ -170,8 +167,8 @@ class EventLog:
             StorageError: the disk refused, and the log still ends with its last whole event; or a
                 bucket was away for too long, and the log of this machine has the event.
         """
-        head: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
-        event = head | (dict(data) if kind in PLAIN else redact_event(data))
+        event: Event = {"seq": len(self.events), "time": time.time(), "event": kind}
+        event |= data if kind in PLAIN else redact_event(data)
         line = _AS_JSON.encode(event).encode() + b"\n"
         is_heard = kind not in UNSYNCED
         self._write(line, is_synced=is_heard)
@@ -203,10 +200,5 @@ class EventLog:
     def __enter__(self) -> EventLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import statistics
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-from scipy import stats
 
 from prior_search.errors import ChangedRequestError
 from prior_search.event_log import Event, EventLog
 from prior_search.report import Export
+from prior_search.report.statistics import mean_and_interval
 from prior_search.retries import Retries
 from prior_search.study_search import derive_seed
 from prior_search.trial import MetricPoint, TrialResult, TrialSpec
-
-
-def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and two-sided 95 % interval of Student's t; no interval from a single value."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return {"mean": mean, "low": None, "high": None}
-    error = statistics.stdev(values) / math.sqrt(len(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
-    return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
 class FinalTraining:
@@ -65,7 +52,7 @@ class FinalTraining:
         self._results: dict[int, TrialResult] = {}
         self._retries = Retries()
         self._attempts: dict[int, int] = {}  # the next one of every seed
-        self._open_log(listener_facts={"versions": dict(export.versions)})
+        self._open_log()
         self._waiting = deque(
             dataclasses.replace(spec, attempt=self._attempts.get(spec.replicate, 0))
             for spec in self.specs
@@ -93,28 +80,33 @@ class FinalTraining:
             seed=derive_seed(export.study_seed, "final", replicate),
         )
 
-    def _open_log(self, listener_facts: Mapping[str, Any]) -> None:
+    def _open_log(self) -> None:
         """Take over what the log holds, and let it have what it lacks."""
         known = self._read_log()
         if not self._log.events:
-            first = self.specs[0]
-            data: dict[str, Any] = {
-                "study": first.study,
-                "family": first.family,
-                "task": first.task,
-            }
-            data |= {"preset": first.preset, "seed": self.export.study_seed}
-            data |= {"searches": [first.search], "data_fingerprint": self.export.data_fingerprint}
-            data |= {"data": self.export.data, "experiment": self.export.study}
-            self._append("study_created", data | dict(listener_facts))
+            self._append("study_created", self._description())
+        no_surrogate = {"predicted_mean": None, "predicted_sd": None, "acquisition": None}
         for spec in self.specs:
             if spec.replicate not in known:
-                data = {"search": spec.search, "trial": spec.trial}
-                data |= {"replicate": spec.replicate}
-                suggestion = {"predicted_mean": None, "predicted_sd": None, "acquisition": None}
-                self._append(
-                    "trial_suggested", data | {"suggestion": suggestion, "spec": spec.as_dict()}
-                )
+                data = {"search": spec.search, "trial": spec.trial, "replicate": spec.replicate}
+                data |= {"suggestion": no_surrogate, "spec": spec.as_dict()}
+                self._append("trial_suggested", data)
+
+    def _description(self) -> dict[str, Any]:
+        """What the first event says."""
+        export, first = self.export, self.specs[0]
+        return {
+            "study": first.study,
+            "family": first.family,
+            "task": first.task,
+            "preset": first.preset,
+            "seed": export.study_seed,
+            "searches": [first.search],
+            "data_fingerprint": export.data_fingerprint,
+            "data": export.data,
+            "experiment": export.study,
+            "versions": dict(export.versions),
+        }
 
     def _read_log(self) -> set[int]:
         """Results of earlier runs; returns the replicates that were handed out."""

@@ -7,9 +7,9 @@ import time
 import torch
 
 from prior_search.device import resolve_device
+from prior_search.optimization import make_optimizer
 from prior_search.request import StudyRequest
 from prior_search.tasks import make_task
-from prior_search.training import make_optimizer
 from prior_search.trial import Bottleneck
 from prior_search.weights import RegularizerWeights
 

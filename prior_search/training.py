@@ -21,32 +21,12 @@ from prior_search.data_parallel import own_rows, sum_gradients, worker_rank
 from prior_search.device import resolve_device
 from prior_search.errors import TrialDivergedError
 from prior_search.model_file import MODEL_NAME, save_model, save_tensors
-from prior_search.models import ModelPreset
+from prior_search.optimization import make_optimizer, set_learning_rate
 from prior_search.storage.checkpoint import Checkpoint
 from prior_search.tasks import make_task
 from prior_search.trial import MetricPoint, TrialSpec
 
 NUM_POINTS = 4  # a trial reports its validation objective this often, the last time at its end
-
-
-def learning_rate_factor(step: int, *, horizon: int, warmup_share: float) -> float:
-    """Linear warm-up, then half a cosine to zero at ``horizon``; a factor in [0, 1]."""
-    warmup = max(1, round(warmup_share * horizon))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, horizon - warmup)))
-
-
-def make_optimizer(
-    model: nn.Module, preset: ModelPreset, device: torch.device
-) -> torch.optim.AdamW:
-    """AdamW; weight decay acts on matrices only, not on biases, norms, gates and codes."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": preset.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=preset.learning_rate, fused=device.type == "cuda")
 
 
 def _seed_step(generator: torch.Generator, seed: int, step: int) -> np.random.Generator:
@@ -87,11 +67,7 @@ class TrainingRun:
             self.tracks, _seed_step(self._generator, spec.seed, self.step)
         )
         frames = own_rows(torch.from_numpy(whole)).numpy()
-        factor = learning_rate_factor(
-            self.step, horizon=spec.horizon, warmup_share=preset.warmup_share
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = preset.learning_rate * factor
+        set_learning_rate(self.optimizer, preset, self.step, horizon=spec.horizon)
         images, fovea = self.task.views(*self._batches.gather(frames), generator=self._generator)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output = self.model(images, fovea, generator=self._generator)

@@ -33,7 +33,9 @@ ALLOWED: dict[str, set[str]] = {
     "tasks": DATA_SIDE | {"evaluation"},
     "device": set(),
     "model_file": DATA_SIDE | {"tasks", "device"},
-    "training": DATA_SIDE | {"data_parallel", "tasks", "storage", "device", "model_file"},
+    "optimization": {"models"},
+    "training": DATA_SIDE
+    | {"data_parallel", "tasks", "storage", "device", "model_file", "optimization"},
     "evaluation": DATA_SIDE,
     "search": {"errors"},
     "storage": {"errors", "whole_file"},
@@ -49,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "study": GROUND
     | {"search", "event_log", "request", "steering", "study_search", "study_runs", "storage"},
     "environment": {"errors", "redaction"},
+    "study_folder": {"environment", "errors", "event_log", "request", "study"},
     "report": RECORD_SIDE | {"evaluation"},
     "final_training": RECORD_SIDE,
     "mlflow_log": GROUND | {"event_log"},
@@ -62,10 +65,10 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation_runs": GROUND | {"retries", "model_file", "model_evaluation"},
     "campaign": RECORD_SIDE
     | DATA_SIDE
-    | {"evaluation", "tasks", "model_file", "runner", "environment", "shipped", "past_searches"}
+    | {"evaluation", "tasks", "model_file", "runner", "shipped", "past_searches", "study_folder"}
     | {"storage"}
     | {"model_evaluation", "evaluation_runs", "final_training"},
-    "step_timing": DATA_SIDE | {"tasks", "training", "device", "request"},
+    "step_timing": DATA_SIDE | {"tasks", "optimization", "device", "request"},
 }
 COMMANDS = (
     "campaign_view",

@@ -15,7 +15,8 @@ from prior_search.device import resolve_device
 from prior_search.errors import TrialDivergedError
 from prior_search.model_file import load_model
 from prior_search.models import PRESETS
-from prior_search.training import TrainingRun, fit, learning_rate_factor
+from prior_search.optimization import learning_rate_factor
+from prior_search.training import TrainingRun, fit
 from prior_search.trial import TrialSpec
 from prior_search.weights import RegularizerWeights
 

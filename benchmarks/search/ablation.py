@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.search import ours
+from benchmarks.search.paired import COLUMNS, cells, log_difference, signed_rank_p
 from benchmarks.search.simulate import NUM_WORKERS, Request, simulate
 from benchmarks.search.surfaces import (
     Surface,
@@ -36,7 +36,6 @@ from prior_search.search.feasibility import Feasibility
 from prior_search.search.surrogate import LONG, Surrogate
 
 BUDGETS = (16.0, 24.0, 32.0)
-FLOOR = 0.003  # regret below which differences do not matter
 ENGINE = "the engine"
 SHARES = ("stage1_share", "confirm_share", "num_anchors")
 OBSERVED = "recommends the best observed"
@@ -186,21 +185,15 @@ def main() -> None:
     surfaces = [with_noise(surface(name), given.noise) for name in names]
     if given.at_bound:
         surfaces = [with_optimum_at_bound(known) for known in surfaces]
-    print(f"{'variant':28s} {'median':>7s} {'mean':>7s} {'log difference':>16s} {'p':>6s}")
+    print(f"{'variant':28s} {COLUMNS} {'p':>6s}")
     base = regrets({}, surfaces, given.repetitions)
     print(f"{ENGINE:28s} {np.median(base):7.4f} {base.mean():7.4f}", flush=True)
     for name in given.only:
         if name == ENGINE:
             continue
         other = regrets(VARIANTS[name], surfaces, given.repetitions)
-        gap = np.log(other + FLOOR) - np.log(base + FLOOR)
-        error = gap.std(ddof=1) / np.sqrt(len(gap))
-        p = float(stats.wilcoxon(gap).pvalue) if np.any(gap) else 1.0
-        print(
-            f"{name:28s} {np.median(other):7.4f} {other.mean():7.4f} "
-            f"{gap.mean():+9.3f} ± {error:.3f} {p:6.3f}",
-            flush=True,
-        )
+        p = signed_rank_p(log_difference(other, base))
+        print(f"{name:28s} {cells(other, base)} {p:6.3f}", flush=True)
 
 
 if __name__ == "__main__":

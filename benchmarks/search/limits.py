@@ -17,9 +17,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from benchmarks.search.ablation import BUDGETS, FLOOR, changed
+from benchmarks.search.ablation import BUDGETS, changed
 from benchmarks.search.noiseless import Noiseless
 from benchmarks.search.ours import Ours
+from benchmarks.search.paired import COLUMNS, cells
 from benchmarks.search.simulate import simulate
 from benchmarks.search.surfaces import DIMENSIONS, Surface, tuning_weights, with_noise
 from benchmarks.search.surfaces import surface as surface_of
@@ -78,17 +79,13 @@ def main() -> None:
                     words = "both" if silent else "hyperparameters told"
                     found.setdefault(words, []).append(regret(known, budget, repetition))
         dimensions += given.repetitions * [surface_of(name).dimension]
-    print(f"{'search':22s} {'d':>3s} {'median':>7s} {'mean':>7s} {'log difference':>16s}")
-    base = np.log(np.asarray(found["the engine"]) + FLOOR)
+    print(f"{'search':22s} {'d':>3s} {COLUMNS}")
+    base = np.asarray(found["the engine"])
     for words, regrets in found.items():
         for d in (None, *DIMENSIONS):
             chosen = np.asarray([d is None or d == other for other in dimensions])
             values = np.asarray(regrets)[chosen]
-            gap = np.log(values + FLOOR) - base[chosen]
-            print(
-                f"{words:22s} {d or 'all':>3} {np.median(values):7.4f} {values.mean():7.4f} "
-                f"{gap.mean():+9.3f} ± {gap.std(ddof=1) / np.sqrt(len(gap)):.3f}"
-            )
+            print(f"{words:22s} {d or 'all':>3} {cells(values, base[chosen])}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.search.paired import signed_rank_p
 from benchmarks.search.run import read_lines
+from prior_search.report.statistics import holm
 
 Pair = tuple[str, int]  # surface, repetition
 Regrets = dict[str, dict[Pair, float]]  # method -> pair -> regret
@@ -81,25 +83,15 @@ def mean_ranks(of: Regrets) -> dict[str, float]:
 def wilcoxon_against(ours: Mapping[Pair, float], theirs: Mapping[Pair, float]) -> float:
     """Two-sided p of the signed-rank test on the pairs that both have; 1 if all are equal."""
     pairs = sorted(set(ours) & set(theirs))
-    differences = np.array([ours[p] - theirs[p] for p in pairs])
-    if not differences.any():
-        return 1.0
-    return float(stats.wilcoxon(differences).pvalue)
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment."""
-    adjusted, highest = {}, 0.0
-    for rank, name in enumerate(sorted(p_values, key=lambda n: p_values[n])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
-        adjusted[name] = highest
-    return adjusted
+    return signed_rank_p(np.array([ours[p] - theirs[p] for p in pairs]))
 
 
 def table(of: Regrets, seconds: Mapping[str, float], ours: str) -> str:
     """Markdown; methods by their median regret over what they ran."""
     ranks = mean_ranks(of)
-    p_values = holm({m: wilcoxon_against(of[ours], r) for m, r in of.items() if m != ours})
+    peers = [method for method in of if method != ours]
+    adjusted = holm([wilcoxon_against(of[ours], of[peer]) for peer in peers])
+    p_values = dict(zip(peers, adjusted, strict=True))
     rows = [
         "| method | searches | median regret [95 %] | mean regret | mean rank | "
         "ours / its median | p (Holm) | s per search |",

@@ -16,15 +16,15 @@ from typing import Any
 
 from prior_search.campaign.ground import Ground, Part, Relay
 from prior_search.campaign.plan import control_name, control_of
-from prior_search.environment import write_environment
 from prior_search.errors import ChangedRequestError
 from prior_search.evaluation_runs import EvaluationRuns
-from prior_search.event_log import holds_study, read_events
+from prior_search.event_log import holds_study
 from prior_search.final_training import FinalTraining
 from prior_search.past_searches import read_past
 from prior_search.report import Export, export_best, read_export
 from prior_search.request import StudyRequest
 from prior_search.study import Study
+from prior_search.study_folder import create_study, made_on
 from prior_search.study_search import PastTraining
 
 
@@ -88,18 +88,15 @@ class SearchPart:
     def _create(self, facts: Mapping[str, Any]) -> None:
         """Make the study, unless the folder holds it already."""
         if holds_study(self.folder):
-            known = StudyRequest.read(self.folder / "study.toml")
-            created = read_events(self.folder / "events.jsonl")[0]
-            same_data = created["data_fingerprint"] == facts["data_fingerprint"]
-            if same_data and not known.differences(self._request):
+            known, fingerprint = made_on(self.folder)
+            is_same = not known.differences(self._request)
+            if is_same and fingerprint == facts["data_fingerprint"]:
                 return
             self._ground.supersede(self.folder)
             control = self.folder.with_name(control_name(self.folder.name))
             if holds_study(control):  # it says where weights moved from these searches
                 self._ground.supersede(control)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_environment(self.folder)
-        Study.create(self.folder, self._request, facts)
+        create_study(self.folder, self._request, facts)
 
 
 class FinalPart:

@@ -28,7 +28,6 @@ from prior_search.storage.file_store import FileStore
 
 STATE = "conversion.json"
 BROKEN = "broken.csv"
-DEFAULT_BROKEN_SHARE = 0.01
 ROW_BYTES = 100  # of a frame's columns besides its pixels, at most
 SHOWN = 3  # broken files named in a message
 

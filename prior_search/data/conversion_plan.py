@@ -17,7 +17,6 @@ from prior_search.errors import RequestError
 
 CONVERSION_VERSION = 1  # a change of any pixel, label or split of the result must change it
 Layout = Literal["mvimgnet", "mvimgnet2", "ffhq"]
-LAYOUTS: tuple[Layout, ...] = ("mvimgnet", "mvimgnet2", "ffhq")
 TITLES = {"mvimgnet": "MVImgNet", "mvimgnet2": "MVImgNet2", "ffhq": "FFHQ"}
 MAX_SIZE = 2048  # pixels
 

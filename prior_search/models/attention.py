@@ -36,6 +36,16 @@ class PositionMlp(nn.Sequential):
         )
 
 
+def _feed_forward(channels: int) -> nn.Sequential:
+    """The MLP of a block, with its norm: [B, T, d] to what is added to it."""
+    return nn.Sequential(
+        nn.LayerNorm(channels),
+        nn.Linear(channels, 4 * channels),
+        nn.SiLU(),
+        nn.Linear(4 * channels, channels),
+    )
+
+
 class FlipBlock(nn.Module):
     """A layer of FLIP: q, k and v with own norms and position MLPs, gated branches.
 
@@ -54,12 +64,7 @@ class FlipBlock(nn.Module):
             PositionMlp(channels) for _ in range(3 if has_positions else 0)
         )
         self.out = nn.Linear(channels, channels)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(channels),
-            nn.Linear(channels, 4 * channels),
-            nn.SiLU(),
-            nn.Linear(4 * channels, channels),
-        )
+        self.feed_forward = _feed_forward(channels)
         # one gate for attention, an inner and an outer one for the MLP, as published
         self.gates = nn.Parameter(torch.tensor([GATE_START, GATE_START, 1.0]))
 
@@ -90,12 +95,7 @@ class CrossAttention(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.projections = nn.ModuleList(nn.Linear(channels, channels) for _ in range(3))
         self.out = nn.Linear(channels, channels)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(channels),
-            nn.Linear(channels, 4 * channels),
-            nn.SiLU(),
-            nn.Linear(4 * channels, channels),
-        )
+        self.feed_forward = _feed_forward(channels)
 
     def forward(self, queries: Tensor, memory: Tensor) -> Tensor:
         """Read the memory; queries may also be [N, d], the same for all samples."""

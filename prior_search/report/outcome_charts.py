@@ -8,7 +8,7 @@ from prior_search.report.charts import Axis, Chart, Line, Points
 from prior_search.report.palette import ROLE_STYLE
 from prior_search.report.search_charts import by_role, long_runs, role_name, role_words
 from prior_search.report.tables import TrialRow
-from prior_search.search.diagnostics import HorizonCorrelation
+from prior_search.search.horizons import HorizonCorrelation
 
 
 def roles(name: str, rows: Sequence[TrialRow], objective: str) -> Chart:

@@ -14,7 +14,6 @@ from prior_search.report.palette import LIGHT, Shape
 from prior_search.report.scales import ticks
 
 DPI = 144
-POINTS_PER_PIXEL = 0.75
 MARKERS: dict[Shape, str] = {
     "circle": "o",
     "ring": "o",

@@ -85,6 +85,3 @@ RECONSTRUCTION: dict[tuple[str, str], tuple[float, ...]] = {
     ("ms_ssim", "itd"): (0.4882, 0.9227, 0.9348, 0.9366),
     ("ms_ssim", "td"): (0.7669, 0.9127, 0.9247, 0.9250),
 }
-
-# section 2.5: parameters of the reconstruction models at full budget, millions
-RECONSTRUCTION_PARAMETERS: dict[str, float] = {"mbop": 11.479, "prior": 11.761}

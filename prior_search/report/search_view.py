@@ -12,12 +12,12 @@ from prior_search.report.tables import TrialRow
 from prior_search.search import Recommendation, TwoStageOptimizer
 from prior_search.search.diagnostics import (
     Slice,
-    horizon_correlation,
     importance,
     leave_one_out,
     progress,
     slices,
 )
+from prior_search.search.horizons import horizon_correlation
 
 MIN_FOR_SURROGATE = 3  # completed runs
 APART = 1.96  # standard deviations; fewer may be chance
@@ -31,15 +31,12 @@ class WeightView:
         low: of the values around ``value`` that the surrogate cannot tell from it: along the
             slice, their mean is less than 1.96 deviations of the difference above that of the
             recommendation; None without one.
-        range_low: of the searched range.
     """
 
     name: str
     value: float
     low: float | None
     high: float | None
-    range_low: float
-    range_high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +143,7 @@ def _plain_charts(
         outcome_charts.roles(name, rows, objective),
     ]
     pairs = outcome_charts.horizon_pairs(rows)
-    correlation = horizon_correlation(optimizer)
+    correlation = horizon_correlation(optimizer.history)
     if len(pairs) > 1:
         charts.append(outcome_charts.horizons(name, pairs, correlation))
     else:
@@ -179,16 +176,7 @@ def _weights(
     for k, parameter in enumerate(optimizer.space.parameters):
         value = best.values[parameter.name]
         low, high = _as_good(along[k], value) if along else (None, None)
-        found.append(
-            WeightView(
-                name=parameter.name,
-                value=value,
-                low=low,
-                high=high,
-                range_low=parameter.low,
-                range_high=parameter.high,
-            )
-        )
+        found.append(WeightView(name=parameter.name, value=value, low=low, high=high))
     return tuple(found)
 
 

@@ -1,8 +1,8 @@
-"""Paired comparisons over few seeds: bootstrap intervals, t tests, Holm's correction.
+"""Means and comparisons over few seeds: intervals, paired t tests, Holm's correction.
 
 With three to ten seeds a bootstrap cannot give a small p value (three seeds have ten different
-resamples), so intervals are bootstrapped and p values come from the paired t test; a difference
-counts only if both agree **(ours)**.
+resamples), so intervals of differences are bootstrapped and p values come from the paired t test;
+a difference counts only if both agree **(ours)**.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 import numpy as np
 from scipy import stats
@@ -35,6 +36,16 @@ class PairedDifference:
     high: float
     p: float
     num_seeds: int
+
+
+def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and two-sided 95 % interval of Student's t; no interval from a single value."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return {"mean": mean, "low": None, "high": None}
+    error = stdev(values) / math.sqrt(len(values))
+    half = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * error
+    return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
 def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:

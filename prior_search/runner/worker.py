@@ -20,7 +20,8 @@ from prior_search.model_evaluation import evaluate_beside
 from prior_search.model_file import MODEL_NAME
 from prior_search.redaction import redact
 from prior_search.runner import gpu_memory
-from prior_search.runner.worker_group import GroupSettings, WorkerGroup
+from prior_search.runner.group_worker import GroupSettings
+from prior_search.runner.worker_group import WorkerGroup
 from prior_search.storage.checkpoint import Checkpoint, disk_fault
 from prior_search.synthetic import rehearse
 from prior_search.training import fit

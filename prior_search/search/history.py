@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.one_thread import one_thread
+from prior_search.search.past_runs import EndedRun, check_complete, placed
 from prior_search.search.space import SearchSpace
 from prior_search.search.suggestion import Observation, PastRun, Stage, Status, Suggestion
 from prior_search.search.surrogate import LONG, SHORT, Surrogate
@@ -16,22 +16,6 @@ from prior_search.search.surrogate import LONG, SHORT, Surrogate
 MIN_OBSERVATIONS = 3  # before a surrogate is asked for its opinion
 SAME_COORDINATE = 1e-6  # of a held weight
 OUTSIDE = 1e-9  # of the unit cube; rounding of an encoded bound
-
-
-class EndedRun(NamedTuple):
-    """What a run says of its point.
-
-    Attributes:
-        point: in the present space.
-        fidelity: 0 long, 1 short, more for the horizons of other studies.
-        value: its objective; None if it diverged.
-        seed: that other runs of its study have, too; None: one of its own.
-    """
-
-    point: tuple[float, ...]
-    fidelity: int
-    value: float | None
-    seed: int | None = None
 
 
 class History:
@@ -103,10 +87,7 @@ class History:
         Raises:
             ValueError: one of them lacks a parameter of the space.
         """
-        for run in runs:
-            missing = [name for name in self.space.names if name not in run.values]
-            if missing:
-                raise ValueError(f"a run of {run.study!r} lacks {', '.join(missing)}")
+        check_complete(runs, self.space)
         self._fitted = None
         self.past += runs
         self._data_changed_at = len(self.suggestions)
@@ -183,17 +164,6 @@ class History:
             if s.horizon == "long" and s.index not in self.observations and point is not None
         ]
 
-    def _past(self) -> list[EndedRun]:
-        """Runs of other studies that have a place here."""
-        kinds: dict[tuple[str, str], int] = {}
-        found = []
-        for run in self.past:
-            fidelity = kinds.setdefault((run.study, run.horizon), 2 + len(kinds))
-            point = self.space.place(run.values)
-            if point is not None:
-                found.append(EndedRun(point, fidelity, run.value))
-        return found
-
     def as_past_runs(self, study: str) -> list[PastRun]:
         """These runs as another study may learn from them, under a name."""
         return [
@@ -211,19 +181,19 @@ class History:
         """Points of completed runs of other studies inside the present space."""
         return [
             run.point
-            for run in self._past()
+            for run in placed(self.past, self.space)
             if run.value is not None and all(0 <= x <= 1 for x in run.point)
         ]
 
     def evidence(self) -> list[EndedRun]:
-        """Every run that ended, but for those that failed, and the runs of other studies."""
-        found: list[EndedRun] = []
+        """Every run that completed or diverged, those of other studies last."""
+        found = []
         for s, point in zip(self.suggestions, self._points, strict=True):
             outcome = self.observations.get(s.index)
             if outcome is not None and outcome.status != "failed" and point is not None:
                 fidelity = SHORT if s.horizon == "short" else LONG
                 found.append(EndedRun(point, fidelity, outcome.value, s.seed_index))
-        return found + self._past()
+        return found + placed(self.past, self.space)
 
     def fit(self) -> tuple[Surrogate, Feasibility]:
         """The surrogate and the feasibility model of the evidence, fitted once until it changes.

@@ -12,11 +12,11 @@ from scipy.stats import qmc
 
 from prior_search.search.feasibility import Feasibility
 from prior_search.search.history import History
-from prior_search.search.layout import layouts_of
 from prior_search.search.leaders import Leaders
 from prior_search.search.one_thread import one_thread
 from prior_search.search.plan import SearchPlan
 from prior_search.search.proposals import Proposals
+from prior_search.search.stopping import has_converged
 from prior_search.search.suggestion import Horizon, Role, Stage, Suggestion
 from prior_search.search.surrogate import Surrogate
 
@@ -175,18 +175,9 @@ class Stages:
         return all(math.dist(point, other) > distance for other in taken if other is not None)
 
     def _has_converged(self) -> bool:
-        """Whether the last two expected improvements were below the noise, if asked to stop.
-
-        Those since a weight was held or let go, or the space moved: earlier ones were of others.
-        """
-        limit = self.plan.stop_below
-        if limit is None:
-            return False
+        """As of what was suggested since a weight was held or let go, or the space moved."""
         recent = self.history.suggestions[self._held_since :]
-        asked = [s for s in recent if s.role == "expected_improvement"][-2:]
-        return len(asked) == 2 and all(
-            _improvement(s, self.history.space.dimension) < limit for s in asked
-        )
+        return has_converged(recent, self.history.space.dimension, self.plan.stop_below)
 
     @one_thread()
     def _ask_confirm(self) -> Suggestion | None:
@@ -215,15 +206,3 @@ class Stages:
             predicted_sd=sd if math.isfinite(sd) else None,
             hyperparameters=leaders.hyperparameters,
         )
-
-
-def _improvement(suggestion: Suggestion, dimension: int) -> float:
-    """Expected improvement that a suggestion was made for, in standard deviations of the noise."""
-    theta, log_improvement = suggestion.hyperparameters, suggestion.acquisition
-    if theta is None or log_improvement is None:
-        return math.inf
-    pair = layouts_of(dimension, len(theta))
-    if pair is None:  # recorded by an older release
-        return math.inf
-    log_variance = theta[pair[0].noise][0]
-    return math.exp(log_improvement - 0.5 * log_variance)

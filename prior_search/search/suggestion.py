@@ -86,10 +86,7 @@ class Observation:
             raise ValueError(
                 f"a value belongs to a completed run, got {self.value} with {self.status!r}"
             )
-        if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"value must be finite, got {self.value}; report it as 'diverged'")
-        if self.value is not None:  # whatever kind of float: a record is JSON
-            object.__setattr__(self, "value", float(self.value))
+        _keep_as_float(self, otherwise="report it as 'diverged'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +99,19 @@ class PastRun:
     value: float | None
 
     def __post_init__(self) -> None:
-        if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"value must be finite, or None if the run diverged: {self.value}")
+        _keep_as_float(self, otherwise="give None if the run diverged")
         if not all(math.isfinite(x) for x in self.values.values()):
             raise ValueError(f"values must be finite, got {dict(self.values)}")
         object.__setattr__(self, "values", {name: float(x) for name, x in self.values.items()})
-        if self.value is not None:
-            object.__setattr__(self, "value", float(self.value))
+
+
+def _keep_as_float(run: Observation | PastRun, *, otherwise: str) -> None:
+    """Refuse a value that is not finite; whatever kind of float it is, a record is JSON."""
+    if run.value is None:
+        return
+    if not math.isfinite(run.value):
+        raise ValueError(f"value must be finite, got {run.value}; {otherwise}")
+    object.__setattr__(run, "value", float(run.value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,18 +39,6 @@ def open_storage(address: str, flag: str) -> Path:
     return make_copy(address, cache_folder())
 
 
-def bring(address: str) -> Path:
-    """The folder of this machine for a study at an address, up to date.
-
-    Raises:
-        RequestError: the address is none.
-        StorageError: the bucket does not answer.
-    """
-    folder = working_folder(address)
-    refresh(folder)
-    return folder
-
-
 def working_folder(address: str) -> Path:
     """The folder of this machine for a study at an address, as it is."""
     return make_copy(above(address), cache_folder()) / name_of(address)

@@ -75,8 +75,6 @@ class CategoricalTokens(nn.Module):
             a sampled token; otherwise take the most probable one, as evaluation always does.
     """
 
-    term_names = ("sample_entropy", "batch_entropy")
-
     def __init__(
         self, *, num_groups: int, num_channels: int, temperature: float, sample: bool = True
     ) -> None:

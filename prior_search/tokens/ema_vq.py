@@ -71,7 +71,6 @@ class EmaVqTokens(nn.Module):
             batch in training **(ours)**; 0 leaves dead codes alone.
     """
 
-    term_names = ("commitment",)
     codes: Tensor
     counts: Tensor
     sums: Tensor

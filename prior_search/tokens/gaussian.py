@@ -59,8 +59,6 @@ class GaussianTokens(nn.Module):
         kappa: free nats per token, >= 0.
     """
 
-    term_names = ("kl",)
-
     def __init__(self, *, num_groups: int, num_channels: int, kappa: float) -> None:
         super().__init__()
         if kappa < 0:

@@ -45,8 +45,6 @@ class UsageAccumulator(Protocol):
 class TokenFamily(Protocol):
     """A bottleneck's token family, an ``nn.Module``; its ``training`` flag decides on sampling."""
 
-    term_names: tuple[str, ...]
-
     def __call__(
         self, features: Tensor, *, mask: Tensor | None, generator: torch.Generator | None
     ) -> Tokens:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from prior_search.commands.places import find_study
 from prior_search.storage.file_store import FileStore
 from prior_search.storage.segments import read_log
-from prior_search.storage.working_copy import bring
 from tests.recovery_times import until_next
 
 ROOT = Path(__file__).parent.parent.parent
@@ -90,7 +90,7 @@ def test_a_search_whose_machine_is_gone_goes_on_elsewhere_from_its_checkpoints(
     done = subprocess.run(command, env=where, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert read_log(store).startswith(before)
-    events = check_record(bring(bucket("st/study")))
+    events = check_record(find_study(bucket("st/study"), "studies"))
     recovered("machine of the driver gone, its lease lapsed", until_next(events, again))
     results = [e["result"] for e in events if e["event"] == "trial_ended"]
     assert [r["status"] for r in results] == ["completed"] * 7

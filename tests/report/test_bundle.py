@@ -101,10 +101,11 @@ def test_each_search_is_summed_up_with_its_evidence(finished_study: Study) -> No
         assert search.best is not None
         assert search.best.values == finished_study.recommend(search.name).values
         assert search.measured
-        for weight in search.weights:
+        parameters = finished_study.optimizer(search.name).space.parameters
+        for weight, searched in zip(search.weights, parameters, strict=True):
             assert weight.low is not None
             assert weight.high is not None
-            assert weight.range_low <= weight.low <= weight.value <= weight.high
+            assert searched.low <= weight.low <= weight.value <= weight.high
     horizon = next(c for c in view.searches[0].charts if c.name == "prior-horizons")
     assert "Spearman" in horizon.note
 

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prior_search.report.statistics import bootstrap_interval, holm, paired_difference
+from prior_search.report.statistics import (
+    bootstrap_interval,
+    holm,
+    mean_and_interval,
+    paired_difference,
+)
 
 
 def test_the_interval_of_few_values_is_that_of_all_their_resamples() -> None:
@@ -66,3 +71,12 @@ def test_holm_counts_comparisons_that_were_made_only_and_stops_at_one() -> None:
     assert math.isnan(found[1])
     assert [found[0], found[2]] == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_an_interval_of_a_mean_is_students() -> None:
+    """Three values: standard error 1 / sqrt(3), t of 2 degrees of freedom 4.3027."""
+    half = 4.302652729911275 / math.sqrt(3)
+    assert mean_and_interval([1.0, 2.0, 3.0]) == pytest.approx(
+        {"mean": 2.0, "low": 2.0 - half, "high": 2.0 + half}
+    )
+    assert mean_and_interval([1.0]) == {"mean": 1.0, "low": None, "high": None}

@@ -16,7 +16,8 @@ from prior_search.data_parallel import empty_for_all, own_rows
 from prior_search.errors import TrialDivergedError
 from prior_search.model_file import load_model
 from prior_search.runner import TrialRun, WorkerSettings
-from prior_search.runner.worker_group import GroupSettings, WorkerGroup
+from prior_search.runner.group_worker import GroupSettings
+from prior_search.runner.worker_group import WorkerGroup
 from prior_search.training import fit
 from prior_search.trial import MetricPoint, TrialSpec
 from prior_search.weights import RegularizerWeights

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -8,49 +7,23 @@ import pytest
 
 from prior_search.errors import SurrogateFitError
 from prior_search.search import (
-    Observation,
-    Parameter,
-    SearchPlan,
-    SearchSpace,
-    Suggestion,
     TwoStageOptimizer,
 )
 from prior_search.search.diagnostics import (
-    horizon_correlation,
     importance,
     leave_one_out,
     progress,
     slices,
 )
 from prior_search.search.gp import Posterior
+from tests.search.valley import PLAN, SPACE, searched, valley_with_a_cliff
 
-SPACE = SearchSpace(
-    parameters=(
-        Parameter(name="matters", low=1e-3, high=1.0, scale="log"),
-        Parameter(name="does_not", low=0.0, high=1.0, scale="linear"),
-    )
-)
-PLAN = SearchPlan(stage1_trials=12, stage2_trials=10, confirm_trials=2, num_anchors=6)
 SHORT_COST = 0.25
-
-
-def value_of(suggestion: Suggestion) -> float:
-    x, y = suggestion.point
-    noise = 0.02 * np.random.default_rng(suggestion.index).normal()
-    return float(2.0 + 4.0 * (x - 0.4) ** 2 + 0.02 * y + noise)
 
 
 @pytest.fixture(scope="module")
 def finished() -> TwoStageOptimizer:
-    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=1)
-    while not optimizer.is_finished:
-        s = optimizer.ask()
-        assert s is not None
-        if s.index == 14:
-            optimizer.tell(Observation(index=s.index, value=None, status="diverged"))
-        else:
-            optimizer.tell(Observation(index=s.index, value=value_of(s), status="completed"))
-    return optimizer
+    return searched(valley_with_a_cliff)
 
 
 def test_slices_pass_through_the_recommendation_and_hold_the_truth(
@@ -104,55 +77,6 @@ def test_progress_counts_cost_and_never_gets_worse(finished: TwoStageOptimizer) 
     regret = [p.regret for p in points if p.regret is not None]
     assert regret == sorted(regret, reverse=True)
     assert regret[-1] == 0.0
-
-
-def test_horizons_that_agree_correlate_over_their_shared_configurations(
-    finished: TwoStageOptimizer,
-) -> None:
-    found = horizon_correlation(finished)
-    assert found is not None
-    assert found.num_pairs == 5  # six anchors, one of which diverged
-    assert found.correlation > 0.6
-    assert found.low <= found.correlation <= found.high
-    assert horizon_correlation(TwoStageOptimizer(SPACE, PLAN, seed=1)) is None
-
-
-def told(value: Callable[[Suggestion], float]) -> TwoStageOptimizer:
-    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=1)
-    while not optimizer.is_finished:
-        s = optimizer.ask()
-        assert s is not None
-        optimizer.tell(Observation(index=s.index, value=value(s), status="completed"))
-    return optimizer
-
-
-def test_a_horizon_that_tells_nothing_apart_has_no_correlation() -> None:
-    assert horizon_correlation(told(lambda s: 3.0)) is None
-
-
-def test_the_correlation_of_tied_runs_has_bounds() -> None:
-    found = horizon_correlation(told(lambda s: float(s.point[0] > 0.35)))
-    assert found is not None
-    assert -1.0 <= found.low <= found.correlation <= found.high <= 1.0
-
-
-def test_horizons_correlate_over_what_they_share_when_the_space_has_moved() -> None:
-    optimizer = TwoStageOptimizer(SPACE, PLAN, seed=1)
-
-    def tell_next() -> None:
-        s = optimizer.ask()
-        assert s is not None
-        optimizer.tell(Observation(index=s.index, value=value_of(s), status="completed"))
-
-    for low, runs in ((1e-3, 12), (1e-4, 3), (1e-5, 3)):  # stage 1, then the six anchors
-        matters = dataclasses.replace(SPACE.parameters[0], low=low)
-        optimizer.change_space(SearchSpace(parameters=(matters, SPACE.parameters[1])))
-        for _ in range(runs):
-            tell_next()
-    anchors = [s for s in optimizer.history.suggestions if s.role == "anchor"]
-    found = horizon_correlation(optimizer)
-    assert found is not None
-    assert found.num_pairs == len(anchors) >= 5
 
 
 @pytest.mark.parametrize("diagnostic", [leave_one_out, importance])

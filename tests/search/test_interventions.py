@@ -168,6 +168,8 @@ def test_a_past_run_that_lacks_a_weight_is_refused() -> None:
 def test_a_past_run_of_values_that_are_no_numbers_is_refused() -> None:
     with pytest.raises(ValueError, match=r"values must be finite, got {'kl_weight': nan}"):
         PastRun(study="old", values={"kl_weight": math.nan}, horizon="long", value=1.0)
+    with pytest.raises(ValueError, match="got inf; give None if the run diverged"):
+        PastRun(study="old", values={"kl_weight": 0.1}, horizon="long", value=math.inf)
 
 
 def test_a_record_with_every_kind_of_change_goes_on_bit_for_bit() -> None:

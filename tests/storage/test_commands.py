@@ -12,7 +12,7 @@ from prior_search import cli
 from prior_search.commands.places import find_study
 from prior_search.event_log import read_events
 from prior_search.storage.file_store import FileStore
-from prior_search.storage.working_copy import bring, open_storage
+from prior_search.storage.working_copy import open_storage
 
 Bucket = Callable[[str], str]
 
@@ -69,9 +69,8 @@ def test_a_study_in_a_bucket_is_searched_shown_trained_and_evaluated_from_other_
     final = [n for n in names if n.startswith("final/") and n.endswith("metrics.json")]
     assert len(final) == 1
     assert cli.main(flags) == 0  # nothing is left to do, and nothing is done again
-    started = [
-        e for e in read_events(bring(study) / "events.jsonl") if "trial_started" in e.values()
-    ]
+    events = read_events(find_study(study, "studies") / "events.jsonl")
+    started = [e for e in events if "trial_started" in e.values()]
     assert len(started) == 3
 
 

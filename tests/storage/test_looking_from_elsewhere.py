@@ -12,9 +12,9 @@ import tomli_w
 from mlflow import MlflowClient
 
 from prior_search import cli
+from prior_search.commands.places import find_study
 from prior_search.event_log import EventLog, read_events
 from prior_search.storage.file_store import FileStore
-from prior_search.storage.working_copy import bring
 from tests.conftest import make_bucket
 
 Bucket = Callable[[str], str]
@@ -54,7 +54,7 @@ def study(searched: str, bucket: Bucket) -> str:
 def test_the_ui_shows_a_study_of_a_bucket_and_writes_nothing_there(
     study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    driver = EventLog(bring(study) / "events.jsonl")
+    driver = EventLog(find_study(study, "studies") / "events.jsonl")
     monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "third"))
     before = FileStore(study).names()
     commands: list[list[str]] = []
@@ -68,7 +68,7 @@ def test_the_ui_shows_a_study_of_a_bucket_and_writes_nothing_there(
     assert FileStore(study).names() == before
     driver.close()
     store = commands[0][commands[0].index("--backend-store-uri") + 1]
-    assert store == f"sqlite:///{bring(study) / 'mlflow.db'}"
+    assert store == f"sqlite:///{find_study(study, 'studies') / 'mlflow.db'}"
     runs = MlflowClient(store).search_runs(["1"], "tags.level = 'trial'")
     assert len(runs) == 9  # of three searches
     assert "#/experiments/1" in capsys.readouterr().out
@@ -77,7 +77,7 @@ def test_the_ui_shows_a_study_of_a_bucket_and_writes_nothing_there(
 def test_the_ui_leaves_a_shared_store_to_a_driver_on_another_machine(
     study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    driver = EventLog(bring(study) / "events.jsonl")
+    driver = EventLog(find_study(study, "studies") / "events.jsonl")
     monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "third"))
     monkeypatch.setattr(
         subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0)
@@ -95,7 +95,7 @@ def test_a_control_takes_over_from_a_study_in_a_bucket(
     flags = ["control", "--family", "gaussian", "--from", study, "--name", "c", *SMALL]
     flags += ["--data", str(rehearsal), "--storage-path", bucket("st")]
     assert cli.main(flags) == 0
-    events = read_events(bring(bucket("st/c")) / "events.jsonl")
+    events = read_events(find_study(bucket("st/c"), "studies") / "events.jsonl")
     reused = [event for event in events if event.get("reused")]
     assert len(reused) == 6  # all trainings: their searches had the same Sobol points
     assert "best/itd.toml" in FileStore(bucket("st/c")).names()

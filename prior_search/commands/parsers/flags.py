@@ -92,6 +92,13 @@ def add_steering(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, action="append", default=[], metavar=metavar, help=text)
 
 
+def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
+    """``--set KEY=VALUE`` with its help."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help=text
+    )
+
+
 def add_request(parser: argparse.ArgumentParser) -> None:
     """Flags that say what is searched, for how long and where."""
     parser.add_argument("--family", required=True, choices=FAMILIES)
@@ -113,14 +120,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="holds FAMILY.toml and FAMILY-reconstruction.toml",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a value of the space file, e.g. budget.anchors=4",
-    )
+    add_overrides(parser, "override a value of the space file, e.g. budget.anchors=4")
     parser.add_argument("--stage1-trials", type=count(1), metavar="N")
     parser.add_argument("--stage2-trials", type=count(1), metavar="N")
     add_steering(parser)

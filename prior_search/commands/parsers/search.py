@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from prior_search.commands.parsers.flags import add_request, add_storage, add_where
+from prior_search.commands.parsers.flags import (
+    add_overrides,
+    add_request,
+    add_storage,
+    add_where,
+)
 from prior_search.trial import BOTTLENECKS
 
 
@@ -40,14 +45,7 @@ def add_campaign(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--smoke", action="store_true", help="so little of everything that it ends in minutes"
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a value of the plan, e.g. contrastive.final_seeds=5",
-    )
+    add_overrides(parser, "override a value of the plan, e.g. contrastive.final_seeds=5")
     parser.add_argument("--spaces", type=Path, metavar="DIR", help="holds FAMILY.toml files")
     parser.add_argument(
         "--dry-run", action="store_true", help="print runs and compute, start nothing"
