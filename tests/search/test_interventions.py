@@ -302,7 +302,8 @@ def test_numbers_of_numpy_make_a_record_that_goes_on_bit_for_bit() -> None:
         stage1_trials=np.int64(6),  # type: ignore[arg-type]
         stage2_trials=8, confirm_trials=2, num_anchors=2,
     )  # fmt: skip
-    optimizer = TwoStageOptimizer(space(), plan, seed=np.int64(4))  # type: ignore[arg-type]
+    numpys = space(np.float32(1e-4), np.int64(1))  # type: ignore[arg-type]
+    optimizer = TwoStageOptimizer(numpys, plan, seed=np.int64(4))  # type: ignore[arg-type]
     values = {"kl_weight": np.float32(0.1), "prediction_weight": np.float32(0.3)}
     past = PastRun(study="x", values=values, horizon="long", value=np.float32(3.1))
     optimizer.warm_start([past])

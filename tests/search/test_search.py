@@ -86,11 +86,19 @@ def test_encode_and_decode_are_inverse_and_exact_at_the_bounds() -> None:
         (0.0, 1.0, "needs low > 0 on a log scale"),
         (2.0, 1.0, "low < high"),
         (1.0, math.inf, "finite"),
+        (1e-300, 1e300, "too wide a range: from 1e-300 to 1e[+]300"),
     ],
 )
 def test_a_range_that_cannot_be_searched_is_refused(low: float, high: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Parameter(name="kl_weight", low=low, high=high, scale="log")
+
+
+def test_rounding_next_to_a_bound_does_not_leave_the_range() -> None:
+    low, high = 0.018363303594023925, 0.028841119667780944
+    p = Parameter(name="kl_weight", low=low, high=high, scale="log")
+    for share in (1.0 - 2.0**-53, 1.0 - 2.0**-52, 2.0**-53, 5e-324):
+        assert 0.0 <= p.encode(p.decode(share)) <= 1.0
 
 
 def test_a_search_follows_its_plan() -> None:
