@@ -312,8 +312,8 @@ def test_numbers_of_numpy_make_a_record_that_goes_on_bit_for_bit() -> None:
     for _ in range(9):
         suggestion = optimizer.ask()
         assert suggestion is not None
-        value = np.float32(objective(suggestion))
-        optimizer.tell(Observation(index=suggestion.index, value=value, status="completed"))
+        index, value = np.int64(suggestion.index), np.float32(objective(suggestion))
+        optimizer.tell(Observation(index=index, value=value, status="completed"))  # type: ignore[arg-type]
     again = from_record(json.loads(json.dumps(to_record(optimizer))))
     assert again.ask() == optimizer.ask()
 

@@ -332,6 +332,8 @@ def test_an_outcome_is_taken_once_and_only_of_what_was_suggested() -> None:
     with pytest.raises(ValueError, match=r"status must be one of .*, got 'crashed'"):
         Observation(index=0, value=None, status="crashed")  # type: ignore[arg-type]
 
+    with pytest.raises(ValueError, match="index must be an integer, got 0.5"):
+        Observation(index=0.5, value=None, status="failed")  # type: ignore[arg-type]
 
 def test_horizons_share_what_they_have_in_common() -> None:
     """Short runs alone must tell where long ones are good, also at a different level."""
