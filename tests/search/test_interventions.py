@@ -297,6 +297,26 @@ def test_with_every_weight_fixed_all_long_runs_are_of_one_configuration() -> Non
     assert optimizer.recommend().num_runs == len(long)
 
 
+def test_what_was_given_or_handed_out_can_be_changed_without_changing_the_search() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    values = {"kl_weight": 1e-2, "prediction_weight": 0.5}
+    past = PastRun(study="x", values=values, horizon="long", value=3.1)
+    optimizer.warm_start(run for run in [past])
+    optimizer.enqueue(values)
+    for _ in range(9):
+        step(optimizer)
+    record = json.dumps(to_record(optimizer))
+    handed_out = to_record(optimizer)
+    for changed in (values, past.values, handed_out["changes"][1][1]):
+        changed["kl_weight"] = 7.0
+    suggestion = optimizer.ask()
+    assert suggestion is not None
+    suggestion.values["kl_weight"] = 7.0  # type: ignore[index]  # it is a dictionary all the same
+    again = from_record(json.loads(record))
+    again.ask()
+    assert to_record(again) == to_record(optimizer)
+
+
 def test_numbers_of_numpy_make_a_record_that_goes_on_bit_for_bit() -> None:
     plan = SearchPlan(
         stage1_trials=np.int64(6),  # type: ignore[arg-type]
