@@ -317,6 +317,26 @@ def test_what_was_given_or_handed_out_can_be_changed_without_changing_the_search
     assert to_record(again) == to_record(optimizer)
 
 
+@pytest.mark.parametrize("measures", [True, False])
+def test_a_weight_that_is_fixed_last_is_held_in_what_is_confirmed(measures: bool) -> None:
+    """Also where the surrogate's minimizer is next to a configuration without that value."""
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    for _ in range(PLAN.stage1_trials + PLAN.stage2_trials):
+        if measures:
+            step(optimizer)
+            continue
+        suggestion = optimizer.ask()
+        assert suggestion is not None
+        long = suggestion.horizon == "long"  # two runs are too few to fit to
+        value = 3.0 if long and suggestion.index < PLAN.stage1_trials + 2 else None
+        status = "failed" if value is None else "completed"
+        optimizer.tell(Observation(index=suggestion.index, value=value, status=status))
+    best = optimizer.recommend().values["prediction_weight"]
+    optimizer.fix("prediction_weight", best + 1e-3)
+    made = [step(optimizer) for _ in range(PLAN.confirm_trials)]
+    assert {s.values["prediction_weight"] for s in made} == {best + 1e-3}
+
+
 def test_numbers_of_numpy_make_a_record_that_goes_on_bit_for_bit() -> None:
     plan = SearchPlan(
         stage1_trials=np.int64(6),  # type: ignore[arg-type]

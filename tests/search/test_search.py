@@ -314,6 +314,7 @@ def test_where_everything_diverges_the_search_says_so_and_recommends_nothing() -
     made = run(optimizer, noisy_valley, diverges=lambda point: True)
     assert len(made) == PLAN.total
     assert {s.role for s in made} == {"sobol"}
+    assert len({s.point for s in made}) == PLAN.total  # nothing is tried twice in vain
     assert not optimizer.has_recommendation
     with pytest.raises(ValueError, match="no run at the long horizon has completed"):
         optimizer.recommend()
@@ -331,9 +332,9 @@ def test_an_outcome_is_taken_once_and_only_of_what_was_suggested() -> None:
         Observation(index=0, value=math.nan, status="completed")
     with pytest.raises(ValueError, match=r"status must be one of .*, got 'crashed'"):
         Observation(index=0, value=None, status="crashed")  # type: ignore[arg-type]
-
     with pytest.raises(ValueError, match="index must be an integer, got 0.5"):
         Observation(index=0.5, value=None, status="failed")  # type: ignore[arg-type]
+
 
 def test_horizons_share_what_they_have_in_common() -> None:
     """Short runs alone must tell where long ones are good, also at a different level."""
