@@ -332,7 +332,7 @@ def test_an_outcome_is_taken_once_and_only_of_what_was_suggested() -> None:
         Observation(index=0, value=math.nan, status="completed")
     with pytest.raises(ValueError, match=r"status must be one of .*, got 'crashed'"):
         Observation(index=0, value=None, status="crashed")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="index must be an integer, got 0.5"):
+    with pytest.raises(ValueError, match="index must be an integer, got"):
         Observation(index=0.5, value=None, status="failed")  # type: ignore[arg-type]
 
 
