@@ -65,4 +65,4 @@ def _as_data(change: Any) -> Any:
         return dataclasses.asdict(change)
     if isinstance(change, tuple):
         return [_as_data(part) for part in change]
-    return change
+    return dict(change) if isinstance(change, Mapping) else change

@@ -14,7 +14,8 @@ class Parameter:
     """One coordinate.
 
     Raises:
-        ValueError: bounds that are not finite or not ascending, or a log range from zero or below.
+        ValueError: bounds that are not finite or not ascending, a log range from zero or below, or
+            one so wide that its span is no number.
     """
 
     name: str
@@ -29,6 +30,11 @@ class Parameter:
             raise ValueError(f"{self.name} scale must be log or linear, got {self.scale!r}")
         if self.scale == "log" and self.low <= 0:
             raise ValueError(f"{self.name} needs low > 0 on a log scale, got {self.low}")
+        for end in ("low", "high"):  # whatever kind of number: a record is JSON
+            object.__setattr__(self, end, float(getattr(self, end)))
+        span = self.high / self.low if self.scale == "log" else self.high - self.low
+        if not math.isfinite(span):
+            raise ValueError(f"{self.name} has too wide a range: from {self.low} to {self.high}")
 
     def encode(self, value: float) -> float:
         """A value in [low, high] to [0, 1].
@@ -59,8 +65,10 @@ class Parameter:
         if share >= 1:
             return self.high
         if self.scale == "log":
-            return self.low * (self.high / self.low) ** share
-        return self.low + share * (self.high - self.low)
+            value = self.low * (self.high / self.low) ** share
+        else:
+            value = self.low + share * (self.high - self.low)
+        return min(max(value, self.low), self.high)  # rounding may leave the range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,8 +40,8 @@ class Stages:
         self._held_since = 0  # suggestions made before were chosen among others
         dimension = history.space.dimension
         sobol = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(seed))
-        count = plan.stage1_trials + plan.stage2_trials  # the latter if the surrogate never starts
-        self._sobol = sobol.random_base2(math.ceil(math.log2(count)))
+        # as many as suggestions, should the surrogate never start
+        self._sobol = sobol.random_base2(math.ceil(math.log2(plan.total)))
 
     def hold(self, fixed: Mapping[str, float]) -> None:
         """Hold weights at values, in the present space."""
@@ -184,16 +184,19 @@ class Stages:
         """The posterior's minimizer, measured; then seeds for leaders until one is separated."""
         history, plan = self.history, self.plan
         told, made = history.num_told("stage2"), history.made("stage2")
-        measured = history.measured_long()
+        measured = history.measured_long(self.fixed)
         if told < made and (told < made - 1 or not measured):
             return None
-        if not measured:
-            return self._new("confirm", "sobol", self._sobol_point(plan.stage1_trials))
+        if history.can_be_fitted:
+            surrogate, feasibility = history.fit()
+            best = self._proposals(surrogate, feasibility).minimizer()
+            # without a leader, whatever is near it diverged or has another value of a held weight
+            if not measured or self._is_apart(best, CONFIRM_DISTANCE * math.sqrt(len(best))):
+                return self._predicted("confirm", "posterior_mean", best, surrogate)
+        elif not measured:
+            taken = plan.stage1_trials + plan.stage2_trials + history.made("confirm")
+            return self._new("confirm", "sobol", self._sobol_point(taken))
         leaders = Leaders(history, self.fixed)
-        if leaders.surrogate is not None:
-            best = self._proposals(leaders.surrogate, leaders.feasibility).minimizer()
-            if self._is_apart(best, CONFIRM_DISTANCE * math.sqrt(len(best))):
-                return self._predicted("confirm", "posterior_mean", best, leaders.surrogate)
         if leaders.is_separated(plan.separated_below):
             return None
         trial = leaders.least_run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -72,7 +73,8 @@ class Observation:
     ``diverged`` says something about the configuration, ``failed`` does not.
 
     Raises:
-        ValueError: there is no such status, or the value does not go with it or is not finite.
+        ValueError: there is no such status, the value does not go with it or is not finite, or the
+            index is no integer.
     """
 
     index: int
@@ -80,6 +82,10 @@ class Observation:
     status: Status
 
     def __post_init__(self) -> None:
+        index: object = self.index  # also of those without a type checker
+        if not isinstance(index, numbers.Integral):
+            raise ValueError(f"index must be an integer, got {index!r}")
+        object.__setattr__(self, "index", int(index))
         if self.status not in get_args(Status):
             raise ValueError(f"status must be one of {get_args(Status)}, got {self.status!r}")
         if (self.value is not None) != (self.status == "completed"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SAME = 1e-14  # of the largest value: differences so small are rounding
+SAME = 1e-14  # of the largest value among them: differences so small are rounding
 FAR_BELOW = 1e3  # spreads under the median; further down a fit would find no finite density
 
 
@@ -53,9 +53,9 @@ def good_spread(values: Sequence[float] | np.ndarray) -> float:
     Of all values where the better half is one value again and again; 1 if all are the same.
     """
     array = np.asarray(values, dtype=float)
-    distance = np.abs(array - np.median(array))
-    for chosen in (distance[array <= np.median(array)], distance):
-        spread = 2.0 * float(chosen.mean())
-        if spread > SAME * np.abs(array).max():
+    median = np.median(array)
+    for chosen in (array[array <= median], array):
+        spread = 2.0 * float(np.abs(chosen - median).mean())
+        if spread > SAME * np.abs(chosen).max():  # not of one that exploded
             return spread
     return 1.0

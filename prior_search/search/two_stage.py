@@ -6,8 +6,9 @@ with ``adopt`` and ``tell`` and asking again gives the same suggestion, bit for 
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prior_search.search.history import History
@@ -164,14 +165,15 @@ class TwoStageOptimizer:
         self._stages.hold(self._fixed)
         self._note("change_space", space)
 
-    def warm_start(self, runs: Sequence[PastRun]) -> None:
+    def warm_start(self, runs: Iterable[PastRun]) -> None:
         """Learn from other studies: each horizon of each is one more fidelity.
 
         Raises:
             ValueError: a run lacks a parameter of the space.
         """
-        self.history.remember(runs)
-        self._note("warm_start", tuple(runs))
+        own = tuple(dataclasses.replace(run) for run in runs)  # with a copy of its values each
+        self.history.remember(own)
+        self._note("warm_start", own)
 
     # --- inside
 
@@ -191,6 +193,8 @@ class TwoStageOptimizer:
 
     def _take(self, suggestion: Suggestion) -> None:
         self._prepared, self._waits = None, False
+        # the caller's values may be changed later
+        suggestion = dataclasses.replace(suggestion, values=dict(suggestion.values))
         self.history.add(suggestion)
         self.changes.append(("suggestion", suggestion))
         if suggestion.role == "manual" and dict(suggestion.values) in self._queue:

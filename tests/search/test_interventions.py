@@ -299,12 +299,53 @@ def test_with_every_weight_fixed_all_long_runs_are_of_one_configuration() -> Non
     assert optimizer.recommend().num_runs == len(long)
 
 
+def test_what_was_given_or_handed_out_can_be_changed_without_changing_the_search() -> None:
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    values = {"kl_weight": 1e-2, "prediction_weight": 0.5}
+    past = PastRun(study="x", values=values, horizon="long", value=3.1)
+    optimizer.warm_start(run for run in [past])
+    optimizer.enqueue(values)
+    for _ in range(9):
+        step(optimizer)
+    record = json.dumps(to_record(optimizer))
+    handed_out = to_record(optimizer)
+    for changed in (values, past.values, handed_out["changes"][1][1]):
+        changed["kl_weight"] = 7.0
+    suggestion = optimizer.ask()
+    assert suggestion is not None
+    suggestion.values["kl_weight"] = 7.0  # type: ignore[index]  # it is a dictionary all the same
+    again = from_record(json.loads(record))
+    again.ask()
+    assert to_record(again) == to_record(optimizer)
+
+
+@pytest.mark.parametrize("measures", [True, False])
+def test_a_weight_that_is_fixed_last_is_held_in_what_is_confirmed(measures: bool) -> None:
+    """Also where the surrogate's minimizer is next to a configuration without that value."""
+    optimizer = TwoStageOptimizer(space(), PLAN, seed=1)
+    for _ in range(PLAN.stage1_trials + PLAN.stage2_trials):
+        if measures:
+            step(optimizer)
+            continue
+        suggestion = optimizer.ask()
+        assert suggestion is not None
+        long = suggestion.horizon == "long"  # two runs are too few to fit to
+        value = 3.0 if long and suggestion.index < PLAN.stage1_trials + 2 else None
+        status = "failed" if value is None else "completed"
+        optimizer.tell(Observation(index=suggestion.index, value=value, status=status))
+    best = optimizer.recommend().values["prediction_weight"]
+    optimizer.fix("prediction_weight", best + 1e-3)
+    made = [step(optimizer) for _ in range(PLAN.confirm_trials)]
+    assert {s.values["prediction_weight"] for s in made} == {best + 1e-3}
+
+
 def test_numbers_of_numpy_make_a_record_that_goes_on_bit_for_bit() -> None:
     plan = SearchPlan(
         stage1_trials=np.int64(6),  # type: ignore[arg-type]
         stage2_trials=8, confirm_trials=2, num_anchors=2,
     )  # fmt: skip
-    optimizer = TwoStageOptimizer(space(), plan, seed=np.int64(4))  # type: ignore[arg-type]
+    numpys = space(np.float32(1e-4), np.int64(1))  # type: ignore[arg-type]
+    optimizer = TwoStageOptimizer(numpys, plan, seed=np.int64(4))  # type: ignore[arg-type]
     values = {"kl_weight": np.float32(0.1), "prediction_weight": np.float32(0.3)}
     past = PastRun(study="x", values=values, horizon="long", value=np.float32(3.1))
     optimizer.warm_start([past])
@@ -313,8 +354,8 @@ def test_numbers_of_numpy_make_a_record_that_goes_on_bit_for_bit() -> None:
     for _ in range(9):
         suggestion = optimizer.ask()
         assert suggestion is not None
-        value = np.float32(objective(suggestion))
-        optimizer.tell(Observation(index=suggestion.index, value=value, status="completed"))
+        index, value = np.int64(suggestion.index), np.float32(objective(suggestion))
+        optimizer.tell(Observation(index=index, value=value, status="completed"))  # type: ignore[arg-type]
     again = from_record(json.loads(json.dumps(to_record(optimizer))))
     assert again.ask() == optimizer.ask()
 

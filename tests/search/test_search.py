@@ -86,11 +86,19 @@ def test_encode_and_decode_are_inverse_and_exact_at_the_bounds() -> None:
         (0.0, 1.0, "needs low > 0 on a log scale"),
         (2.0, 1.0, "low < high"),
         (1.0, math.inf, "finite"),
+        (1e-300, 1e300, "too wide a range: from 1e-300 to 1e[+]300"),
     ],
 )
 def test_a_range_that_cannot_be_searched_is_refused(low: float, high: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Parameter(name="kl_weight", low=low, high=high, scale="log")
+
+
+def test_rounding_next_to_a_bound_does_not_leave_the_range() -> None:
+    low, high = 0.018363303594023925, 0.028841119667780944
+    p = Parameter(name="kl_weight", low=low, high=high, scale="log")
+    for share in (1.0 - 2.0**-53, 1.0 - 2.0**-52, 2.0**-53, 5e-324):
+        assert 0.0 <= p.encode(p.decode(share)) <= 1.0
 
 
 def test_a_search_follows_its_plan() -> None:
@@ -306,6 +314,7 @@ def test_where_everything_diverges_the_search_says_so_and_recommends_nothing() -
     made = run(optimizer, noisy_valley, diverges=lambda point: True)
     assert len(made) == PLAN.total
     assert {s.role for s in made} == {"sobol"}
+    assert len({s.point for s in made}) == PLAN.total  # nothing is tried twice in vain
     assert not optimizer.has_recommendation
     with pytest.raises(ValueError, match="no run at the long horizon has completed"):
         optimizer.recommend()
@@ -323,6 +332,8 @@ def test_an_outcome_is_taken_once_and_only_of_what_was_suggested() -> None:
         Observation(index=0, value=math.nan, status="completed")
     with pytest.raises(ValueError, match=r"status must be one of .*, got 'crashed'"):
         Observation(index=0, value=None, status="crashed")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="index must be an integer, got"):
+        Observation(index=0.5, value=None, status="failed")  # type: ignore[arg-type]
 
 
 def test_horizons_share_what_they_have_in_common() -> None:

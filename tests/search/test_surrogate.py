@@ -55,6 +55,13 @@ def test_the_unit_does_not_matter_where_the_better_half_is_tied(unit: float) -> 
     assert sd / unit == pytest.approx(plain_sd, rel=0.05)
 
 
+def test_one_run_that_exploded_hides_no_difference_of_the_others() -> None:
+    values = SHAPE.copy()
+    values[3] = 1e30
+    assert good_spread(values) == pytest.approx(good_spread(SHAPE), rel=0.2)
+    assert long_only(values).predict([[0.4, 0.4]])[0][1] < 10.0
+
+
 def test_values_that_differ_by_rounding_have_no_spread() -> None:
     assert good_spread([0.3, 0.1 + 0.2, 0.3]) == 1.0
     assert good_spread([0.0, 0.0]) == 1.0
