@@ -37,9 +37,9 @@ class LeaveOneOut:
 
     Attributes:
         fidelities: 0 long, 1 short, 2... other studies, per configuration and fidelity.
-        residuals: target minus prediction, in predicted standard deviations (noise included).
+        residuals: mean target minus prediction, in predicted standard deviations of it.
         coverage: share of targets within the central 95 % of their predictions.
-        log_density: mean log predictive density of the targets.
+        log_density: mean log predictive density of the mean targets.
     """
 
     fidelities: tuple[int, ...]
@@ -115,11 +115,19 @@ def leave_one_out(optimizer: TwoStageOptimizer) -> LeaveOneOut:
         SurrogateFitError: no run has completed, or the fit failed.
     """
     posterior = optimizer.history.fit()[0].posterior.best
-    precision = np.diag(inverse_of(posterior.factor))
-    residuals = posterior.alpha / np.sqrt(precision)
-    density = -0.5 * residuals**2 + 0.5 * np.log(precision) - 0.5 * math.log(2.0 * math.pi)
+    precision, rows = inverse_of(posterior.factor), posterior.rows
+    fidelities, errors, variances = [], [], []
+    keys = list(map(tuple, np.column_stack([rows.x, rows.s]).tolist()))
+    for key in dict.fromkeys(keys):
+        runs = np.flatnonzero([other == key for other in keys])
+        covariance = np.linalg.inv(precision[np.ix_(runs, runs)])  # of these given all others
+        fidelities.append(int(rows.s[runs[0]]))
+        errors.append(float((covariance @ posterior.alpha[runs]).mean()))
+        variances.append(float(covariance.mean()))
+    residuals = np.array(errors) / np.sqrt(variances)
+    density = -0.5 * residuals**2 - 0.5 * np.log(variances) - 0.5 * math.log(2.0 * math.pi)
     return LeaveOneOut(
-        fidelities=tuple(posterior.rows.s.tolist()),
+        fidelities=tuple(fidelities),
         residuals=tuple(residuals.tolist()),
         coverage=float((np.abs(residuals) <= 1.96).mean()),
         log_density=float(density.mean()),

@@ -25,8 +25,8 @@ class Rows:
         s: fidelities, [n].
         y: targets, [n].
         runs: how many runs' worth of evidence each target is; its noise variance is divided by it.
-        common: seeds that two rows of one fidelity have in common: the sum over seeds of the
-            product of its shares in their runs, [n, n]; None if no seeds are shared.
+        common: 1 where two rows have their fidelity and their seed in common, else 0, [n, n];
+            None if no seeds are shared.
     """
 
     x: np.ndarray

@@ -61,7 +61,7 @@ class Surrogate:
         target = np.empty_like(y)
         for fidelity, scale in self._scales.items():
             target[s == fidelity] = scale.forward(y[s == fidelity])
-        rows = averaged(x, s, target, seeds)
+        rows = Rows(x, s, target, np.ones(len(y)), in_common(s, seeds))
         rows = rows.take(_chosen(rows, MAX_ROWS))
         pair = layouts(x.shape[1], max(2, int(s.max()) + 1), has_seeds=rows.common is not None)
         earlier = _split(previous, pair)
@@ -112,34 +112,13 @@ class Surrogate:
         return tuple(self._scales[LONG].backward(t) for t in targets.tolist())
 
 
-def averaged(
-    x: np.ndarray,
-    s: np.ndarray,
-    target: np.ndarray,
-    seeds: Sequence[int | None] | None = None,
-) -> Rows:
-    """One row per configuration and fidelity, its target the mean over its runs."""
-    keys = np.column_stack([x, s])
-    _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    runs = np.bincount(group.ravel()).astype(float)
-    mean = np.bincount(group.ravel(), target) / runs
-    order = np.argsort(first)  # as they came
-    common = None
-    if seeds is not None and any(seed is not None for seed in seeds):
-        common = _common(group.ravel(), s[first], runs, seeds)[np.ix_(order, order)]
-    return Rows(x[first][order], s[first][order], mean[order], runs[order], common)
-
-
-def _common(
-    group: np.ndarray, s: np.ndarray, runs: np.ndarray, seeds: Sequence[int | None]
-) -> np.ndarray:
-    """Seeds in common of every two rows, ``Rows.common``, [n, n]."""
-    parts = np.zeros((len(runs), 1 + max(seed for seed in seeds if seed is not None)))
-    for row, seed in zip(group, seeds, strict=True):
-        if seed is not None:
-            parts[row, seed] += 1.0 / runs[row]
-    common: np.ndarray = parts @ parts.T * (s[:, None] == s[None, :])
-    return common
+def in_common(s: np.ndarray, seeds: Sequence[int | None] | None) -> np.ndarray | None:
+    """Which runs of one fidelity have one seed, 1 or 0, [n, n]; None if no seed is shared."""
+    if seeds is None or all(seed is None for seed in seeds):
+        return None
+    known = np.array([-1 if seed is None else seed for seed in seeds])
+    same = (known[:, None] == known) & (known >= 0) & (s[:, None] == s)
+    return same.astype(float)
 
 
 def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:

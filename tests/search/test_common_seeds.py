@@ -9,7 +9,7 @@ import pytest
 from prior_search.search import Observation, SearchPlan, Suggestion, TwoStageOptimizer
 from prior_search.search.leaders import Leaders
 from prior_search.search.record import from_record, to_record
-from prior_search.search.surrogate import LONG, SHORT, Surrogate, averaged
+from prior_search.search.surrogate import LONG, SHORT, Surrogate, in_common
 from tests.search.test_search import SPACE, valley
 
 PLAN = SearchPlan(
@@ -80,15 +80,11 @@ def test_seeds_that_do_nothing_have_no_share() -> None:
 
 
 def test_seeds_in_common_by_hand() -> None:
-    x = np.array([[0.1], [0.1], [0.5], [0.9], [0.5], [0.7]])
     s = np.array([LONG, LONG, LONG, LONG, SHORT, SHORT])
-    seeds = [0, 1, 1, None, 1, 1]
-    common = averaged(x, s, np.zeros(6), seeds).common
-    assert common is not None
-    expected = np.diag([0.5, 1.0, 0.0, 1.0, 1.0])  # rows: the first two runs are replicates
-    expected[0, 1] = expected[1, 0] = 0.5  # half of the runs at 0.1 have the seed of that at 0.5
-    expected[3, 4] = expected[4, 3] = 1.0  # short runs, which have none in common with long ones
-    np.testing.assert_array_equal(common, expected)
+    expected = np.diag([1.0, 1.0, 1.0, 0.0, 1.0, 1.0])  # the fourth has a seed of its own
+    expected[1, 2] = expected[2, 1] = 1.0
+    expected[4, 5] = expected[5, 4] = 1.0  # short runs, which have none in common with long ones
+    np.testing.assert_array_equal(in_common(s, [0, 1, 1, None, 1, 1]), expected)
 
 
 def test_a_record_goes_on_bit_for_bit() -> None:

@@ -67,14 +67,14 @@ def test_values_that_differ_by_rounding_have_no_spread() -> None:
     assert good_spread([0.0, 0.0]) == 1.0
 
 
-def test_replicates_are_one_row_whose_noise_is_that_of_a_mean() -> None:
-    x, s = [[0.2], [0.8], [0.2], [0.2], [0.5]], [0, 0, 0, 1, 0]
-    rows = Surrogate(x, s, [1.0, 2.0, 3.0, 5.0, 4.0]).posterior.best.rows
-    assert rows.x[:, 0].tolist() == [0.2, 0.8, 0.2, 0.5]  # as they came, horizons apart
-    assert rows.s.tolist() == [0, 0, 1, 0]
-    assert rows.runs.tolist() == [2.0, 1.0, 1.0, 1.0]
-    again = Surrogate(x * 2, s * 2, [1.0, 2.0, 3.0, 5.0, 4.0] * 2).posterior.best.rows
-    assert again.runs.tolist() == [4.0, 2.0, 2.0, 2.0]
+def test_replicates_tell_what_the_noise_is() -> None:
+    x = [[0.2], [0.8]] * 8
+    values = np.repeat([1.0, 2.0], 8).reshape(2, 8).T.ravel()  # as x alternates
+    scatter = 0.3 * np.random.default_rng(0).normal(size=16)
+    loud = Surrogate(x, [0] * 16, (values + scatter).tolist())
+    quiet = Surrogate(x, [0] * 16, (values + 0.1 * scatter).tolist())
+    assert loud.predict([[0.2]])[0][1] == pytest.approx(0.3 / math.sqrt(8), rel=0.5)
+    assert quiet.predict([[0.2]])[0][1] < 0.3 * loud.predict([[0.2]])[0][1]
 
 
 def test_more_seeds_of_a_configuration_make_its_value_more_certain() -> None:
