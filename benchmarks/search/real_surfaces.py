@@ -2,11 +2,11 @@
 
 ``real_trials.csv``, written by record_table.py, holds trainings of the tiny preset at Sobol points
 of the shipped search spaces, at both horizons with several seeds. Between the points a surface is
-a thin-plate spline through the mean over seeds, its smoothing chosen by leave-one-out error; a
-spline, so that methods with a Gaussian process are not handed their own prior. The noise of a run
-is resampled: a residual of the whole search, in units of the scale at the three nearest points.
-The truth is the spline of the long horizon; its minimum, like that of any fit, is uncertain by
-about the standard error of a point, which docs/search_benchmark.md states.
+a spline through the means over seeds, so that methods with a Gaussian process are not handed
+their own prior: a thin plate, smoothed as leave-one-out error has it best, and for a single weight
+a monotone one. The noise of a run is resampled: a residual of the whole search, in units of the
+scale at the three nearest points. The truth is the spline of the long horizon; its minimum, like
+that of any fit, is uncertain by about the standard error of a point (docs/search_benchmark.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator
+from scipy.interpolate import PchipInterpolator, RBFInterpolator
 from scipy.spatial import KDTree
 
 from benchmarks.search.surfaces import (
@@ -79,7 +79,16 @@ def leave_one_out(points: np.ndarray, values: np.ndarray, smoothing: float) -> f
 
 
 def smoothed(points: np.ndarray, values: np.ndarray) -> Field:
-    """The spline, held constant outside the box of the recorded points."""
+    """The spline, held constant outside the box of the recorded points.
+
+    In one dimension it is a monotone one: beside a cliff a thin plate swings below all that was
+    measured, and the lowest point of MBOP's surfaces would be one that nobody has seen.
+    """
+    if points.shape[1] == 1:
+        order = np.argsort(points[:, 0])
+        knots = points[order, 0]
+        monotone = PchipInterpolator(knots, values[order])
+        return lambda x: monotone(np.clip(x[:, 0], knots[0], knots[-1]))
     best = min(SMOOTHING, key=lambda s: leave_one_out(points, values, s))
     spline = RBFInterpolator(points, values, smoothing=best)
     low, high = points.min(0), points.max(0)
