@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -40,8 +41,11 @@ class Parameter:
         """A value in [low, high] to [0, 1].
 
         Raises:
-            ValueError: the value is outside.
+            ValueError: the value is outside, or no number.
         """
+        given: object = value  # also of those without a type checker
+        if not isinstance(given, numbers.Real):
+            raise ValueError(f"{self.name} must be a number, got {given!r}")
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name} must be in [{self.low}, {self.high}], got {value}")
         return self.place(value)

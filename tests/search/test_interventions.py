@@ -73,6 +73,10 @@ def test_an_enqueued_configuration_runs_next_and_long_and_counts() -> None:
     [
         ({"kl_weight": 0.1}, "values must be given for kl_weight, prediction_weight"),
         ({"kl_weight": 2.0, "prediction_weight": 0.1}, r"kl_weight must be in \[0.0001, 1.0\]"),
+        (
+            {"kl_weight": "1e-3", "prediction_weight": 0.1},
+            "kl_weight must be a number, got '1e-3'",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_run_is_refused_and_cannot_be_pending(
