@@ -69,7 +69,11 @@ def test_a_study_from_before_seeds_were_shared_goes_on_without(tmp_path: Path) -
     (tmp_path / "study.toml").write_text("\n".join(kept))
     request = StudyRequest.read(tmp_path / "study.toml")
     assert request.budget.common_seeds == request.budget.plan().common_seeds == 0
-    assert resolve(gaussian()).budget.plan().common_seeds > 0
+
+
+def test_common_seeds_reach_the_plan() -> None:
+    space = toml_input.read_space(SPACES / "gaussian.toml", ["budget.common_seeds=2"])
+    assert resolve(space).budget.plan().common_seeds == 2
 
 
 def test_differences_name_the_key_and_both_values() -> None:

@@ -16,7 +16,7 @@ from prior_search.search import (
     TwoStageOptimizer,
 )
 
-NUM_SEEDS = 2  # that runs are given in turn, as in the shipped spaces, where seeds matter
+NUM_SEEDS = 2  # that runs are given in turn, where seeds matter
 
 
 def unit_cube(dimension: int) -> SearchSpace:
