@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,18 @@ def test_help_and_a_wrong_flag_load_no_large_library() -> None:
     )
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
     assert done.stdout.count("usage: prior-search") == 1 + len(cli.COMMANDS)
+
+
+def test_every_argument_says_what_it_is() -> None:
+    def silent(parser: argparse.ArgumentParser, path: str) -> Iterator[str]:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, own in action.choices.items():
+                    yield from silent(own, f"{path} {name}")
+            elif not action.help:
+                yield f"{path} {action.option_strings or action.dest}"
+
+    assert list(silent(cli._parser(), "prior-search")) == []
 
 
 def test_every_command_has_what_runs_it() -> None:
