@@ -183,6 +183,17 @@ def export_and_report_again(study: Path, out: Path, capsys: Any) -> None:
     assert page.read_text() == (study / "report" / "index.html").read_text()
 
 
+def look_at(study: Path, capsys: Any) -> None:
+    assert cli.main(["status", str(study)]) == 0
+    shown = capsys.readouterr().out
+    assert "td: 6 of 6 runs suggested; 6 completed" in shown
+    assert shown.count("kl_weight=") == 6, "where no terminal is, a table is not cut to 80 columns"
+    assert cli.main(["best", study.name, "--storage-path", str(study.parent)]) == 0
+    assert "kl_weight" in capsys.readouterr().out
+    assert cli.main(["best", "other", "--storage-path", str(study.parent)]) == 2
+    assert f"; there is {study.name}" in capsys.readouterr().err
+
+
 def test_the_whole_way_from_search_to_final_models(
     tmp_path: Path, tracks_path: Path, capsys: Any
 ) -> None:
@@ -191,6 +202,7 @@ def test_the_whole_way_from_search_to_final_models(
     shown = capsys.readouterr().out
     for text in (
         "recommended weights",
+        f"study begins: {study}",
         f"report: {study / 'report' / 'index.html'}",
         f"prior-search ui {study}",
         "prior-search export",
@@ -206,10 +218,7 @@ def test_the_whole_way_from_search_to_final_models(
         "mlflow.db",
     }
 
-    assert cli.main(["status", str(study)]) == 0
-    assert "td: 6 of 6 runs suggested; 6 completed" in capsys.readouterr().out
-    assert cli.main(["best", "gaussian-contrastive-tiny", "--storage-path", str(tmp_path)]) == 0
-    assert "kl_weight" in capsys.readouterr().out
+    look_at(study, capsys)
     export_and_report_again(study, tmp_path / "out", capsys)
     refuse_an_output_below_a_file(study, capsys)
 
@@ -232,6 +241,7 @@ def test_the_whole_way_from_search_to_final_models(
     assert "95 % interval" in shown
     assert "(2 of 2 seeds)" in shown
     (folder,) = (study / "final").iterdir()
+    assert f"prior-search evaluate {folder}/trials/*" in shown
     assert (folder / "metrics.json").exists()
     assert len(list(folder.glob("trials/*/model.safetensors"))) == 2
     before = (folder / "events.jsonl").read_bytes()

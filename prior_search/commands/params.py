@@ -8,6 +8,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
+from prior_search.commands.tables import print_whole
 from prior_search.models import parameter_table, reconstruction_parameter_table
 from prior_search.tasks import PRESETS_OF
 from prior_search.toml_input import choice
@@ -27,5 +28,5 @@ def run(options: argparse.Namespace) -> int:
         table.add_column(column)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    print_whole(Console(), table)
     return 0
