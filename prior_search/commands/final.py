@@ -31,7 +31,7 @@ from prior_search.storage.origin import address_of, is_remote
 from prior_search.storage.working_copy import local_file, publish
 from prior_search.tasks import PRESETS_OF, make_task
 from prior_search.toml_input import choice
-from prior_search.trial import BOTTLENECKS, OBJECTIVES, Bottleneck, Family, Task
+from prior_search.trial import BOTTLENECKS, OBJECTIVES, TRAINED_TASKS, Bottleneck, Family, Task
 
 DEFAULT_FLAGS = ("family", "bottleneck", "task", "preset", "seed")
 
@@ -73,6 +73,8 @@ def _configurations(
     for place in options.exports:
         path = place if isinstance(place, Path) else local_file(place)
         export_file = read_export(path)
+        if export_file.task not in TRAINED_TASKS:
+            raise RequestError(f"{path} is of a rehearsal ({export_file.task}): nothing to train")
         data, fingerprint = prepare_data(
             console, options.data or export_file.data, export_file.task, export_file.preset
         )

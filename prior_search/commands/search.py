@@ -38,7 +38,7 @@ from prior_search.storage.origin import address_of, is_remote
 from prior_search.storage.working_copy import publish
 from prior_search.study import PastTraining, Study
 from prior_search.toml_input import choice, read_space
-from prior_search.trial import BOTTLENECKS, Bottleneck, Task
+from prior_search.trial import BOTTLENECKS, TRAINED_TASKS, Bottleneck, Task
 
 
 def run(options: argparse.Namespace) -> int:
@@ -196,5 +196,8 @@ def show_result(console: Console, folder: Path) -> int:
     if is_remote(address_of(folder)):  # a shell knows no files there
         exports = " ".join(shown(path) for path in sorted((folder / "best").glob("*.toml")))
     study = shown(folder)
-    show_next(console, f"ui {study}", f"export {study}", f"final {exports} --seeds 3")
+    commands = [f"ui {study}", f"export {study}"]
+    if StudyRequest.read(folder / "study.toml").task in TRAINED_TASKS:
+        commands.append(f"final {exports} --seeds 3")
+    show_next(console, *commands)
     return 0
