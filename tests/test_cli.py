@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -314,3 +315,12 @@ def test_a_study_that_is_not_there_is_named_with_the_places_looked_at(
 ) -> None:
     assert cli.main(["status", "nothing", "--storage-path", str(tmp_path)]) == 2
     assert str(tmp_path / "nothing") in capsys.readouterr().err
+
+
+def test_a_port_that_cannot_be_had_is_refused(tmp_path: Path, capsys: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for port in (taken.getsockname()[1], 99999):
+            assert cli.main(["ui", "nosuch", "--port", str(port)]) == 2
+            assert f"--port {port}: " in capsys.readouterr().err

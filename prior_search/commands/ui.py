@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ LOGS = ("events.jsonl", "final/*/events.jsonl", "*/events.jsonl", "*/final/*/eve
 
 def run(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
+    _check_free(options.port)
     folder = find_campaign(options.study, options.storage_path) or study_folder(options)
     pages = [
         _send(log, options.tracking_uri)
@@ -36,6 +38,16 @@ def run(options: argparse.Namespace) -> int:
         return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 0
+
+
+def _check_free(port: int) -> None:
+    """Refuse a port that MLflow cannot have: it would say so in a traceback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise RequestError(f"--port {port}: {error}; give another") from error
 
 
 def _send(path: Path, tracking_uri: str | None) -> str:
