@@ -324,3 +324,6 @@ def test_a_port_that_cannot_be_had_is_refused(tmp_path: Path, capsys: Any) -> No
         for port in (taken.getsockname()[1], 99999):
             assert cli.main(["ui", "nosuch", "--port", str(port)]) == 2
             assert f"--port {port}: " in capsys.readouterr().err
+        served = ["--tracking-uri", "http://127.0.0.1:1", "--port", str(port)]  # needs no port
+        assert cli.main(["ui", "nosuch", *served]) == 2
+        assert "no study 'nosuch'" in capsys.readouterr().err

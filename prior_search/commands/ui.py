@@ -21,7 +21,9 @@ LOGS = ("events.jsonl", "final/*/events.jsonl", "*/events.jsonl", "*/final/*/eve
 
 def run(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
-    _check_free(options.port)
+    is_served = (options.tracking_uri or "").startswith("http")
+    if not is_served:
+        _check_free(options.port)
     folder = find_campaign(options.study, options.storage_path) or study_folder(options)
     pages = [
         _send(log, options.tracking_uri)
@@ -29,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         for log in sorted(folder.glob(pattern))
     ]
     page = pages[0]  # of the study, or of the first of a campaign
-    if options.tracking_uri is not None and options.tracking_uri.startswith("http"):
+    if is_served:
         print(redact(f"the study is on the server: {options.tracking_uri.rstrip('/')}{page}"))
         return 0
     command = ui_command(folder, options.port, options.tracking_uri)
