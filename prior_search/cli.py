@@ -1,8 +1,4 @@
-"""The command line: flags in, exit codes out. The commands themselves are in ``commands``.
-
-Exit codes: 0 done; 2 the request is wrong (one message, no traceback); 3 no trial succeeded;
-130 interrupted, with the command that resumes.
-"""
+"""The command line: flags in, exit codes out. The commands themselves are in ``commands``."""
 
 from __future__ import annotations
 
@@ -40,6 +36,12 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "params": ("parameter counts of a preset, beside the published ones", add_params),
 }
 
+DESCRIPTION = "Find the regularizer weights of ordered-bottleneck models, and compare the models."
+EXIT_CODES = """\
+exit codes: 0 done; 1 a machine, disk or service failed; 2 the request is wrong, and one message
+says how; 3 no trial succeeded; 130 interrupted, and the command that goes on is told.
+start with: prior-search search --family gaussian"""
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse, but a wrong flag is the same one-line message as any other wrong request."""
@@ -50,10 +52,14 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="prior-search", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
+        prog="prior-search",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    actions = parser.add_subparsers(dest="command", required=True)
+    actions = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (text, add_arguments) in COMMANDS.items():
         add_arguments(actions.add_parser(name, help=text, description=text, allow_abbrev=False))
     return parser

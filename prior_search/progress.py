@@ -23,9 +23,11 @@ def format_belief(mean: float, sd: float | None) -> str:
     return f"{mean:.4f} ± {'unknown' if sd is None else f'{sd:.4f}'}"
 
 
-def format_weights(weights: Mapping[str, float]) -> str:
+def format_weights(weights: Mapping[str, float], between: str = "  ") -> str:
     """The weights that are not zero, as ``kl_weight=3.2e-04 ...``."""
-    return "  ".join(f"{name}={value:.2g}" for name, value in weights.items() if value) or "none"
+    return (
+        between.join(f"{name}={value:.2g}" for name, value in weights.items() if value) or "none"
+    )
 
 
 class ProgressView:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,18 @@ def test_help_and_a_wrong_flag_load_no_large_library() -> None:
     )
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
     assert done.stdout.count("usage: prior-search") == 1 + len(cli.COMMANDS)
+
+
+def test_every_argument_says_what_it_is() -> None:
+    def silent(parser: argparse.ArgumentParser, path: str) -> Iterator[str]:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, own in action.choices.items():
+                    yield from silent(own, f"{path} {name}")
+            elif not action.help:
+                yield f"{path} {action.option_strings or action.dest}"
+
+    assert list(silent(cli._parser(), "prior-search")) == []
 
 
 def test_every_command_has_what_runs_it() -> None:
@@ -169,6 +184,17 @@ def export_and_report_again(study: Path, out: Path, capsys: Any) -> None:
     assert page.read_text() == (study / "report" / "index.html").read_text()
 
 
+def look_at(study: Path, capsys: Any) -> None:
+    assert cli.main(["status", str(study)]) == 0
+    shown = capsys.readouterr().out
+    assert "td: 6 of 6 runs suggested; 6 completed" in shown
+    assert shown.count("kl_weight=") == 6, "where no terminal is, a table is not cut to 80 columns"
+    assert cli.main(["best", study.name, "--storage-path", str(study.parent)]) == 0
+    assert "kl_weight" in capsys.readouterr().out
+    assert cli.main(["best", "other", "--storage-path", str(study.parent)]) == 2
+    assert f"; there is {study.name}" in capsys.readouterr().err
+
+
 def test_the_whole_way_from_search_to_final_models(
     tmp_path: Path, tracks_path: Path, capsys: Any
 ) -> None:
@@ -177,6 +203,7 @@ def test_the_whole_way_from_search_to_final_models(
     shown = capsys.readouterr().out
     for text in (
         "recommended weights",
+        f"study begins: {study}",
         f"report: {study / 'report' / 'index.html'}",
         f"prior-search ui {study}",
         "prior-search export",
@@ -192,10 +219,7 @@ def test_the_whole_way_from_search_to_final_models(
         "mlflow.db",
     }
 
-    assert cli.main(["status", str(study)]) == 0
-    assert "td: 6 of 6 runs suggested; 6 completed" in capsys.readouterr().out
-    assert cli.main(["best", "gaussian-contrastive-tiny", "--storage-path", str(tmp_path)]) == 0
-    assert "kl_weight" in capsys.readouterr().out
+    look_at(study, capsys)
     export_and_report_again(study, tmp_path / "out", capsys)
     refuse_an_output_below_a_file(study, capsys)
 
@@ -218,6 +242,7 @@ def test_the_whole_way_from_search_to_final_models(
     assert "95 % interval" in shown
     assert "(2 of 2 seeds)" in shown
     (folder,) = (study / "final").iterdir()
+    assert f"prior-search evaluate {folder}/trials/*" in shown
     assert (folder / "metrics.json").exists()
     assert len(list(folder.glob("trials/*/model.safetensors"))) == 2
     before = (folder / "events.jsonl").read_bytes()
@@ -290,3 +315,15 @@ def test_a_study_that_is_not_there_is_named_with_the_places_looked_at(
 ) -> None:
     assert cli.main(["status", "nothing", "--storage-path", str(tmp_path)]) == 2
     assert str(tmp_path / "nothing") in capsys.readouterr().err
+
+
+def test_a_port_that_cannot_be_had_is_refused(tmp_path: Path, capsys: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for port in (taken.getsockname()[1], 99999):
+            assert cli.main(["ui", "nosuch", "--port", str(port)]) == 2
+            assert f"--port {port}: " in capsys.readouterr().err
+        served = ["--tracking-uri", "http://127.0.0.1:1", "--port", str(port)]  # needs no port
+        assert cli.main(["ui", "nosuch", *served]) == 2
+        assert "no study 'nosuch'" in capsys.readouterr().err

@@ -73,3 +73,20 @@ def test_a_wrong_request_is_one_message_and_exit_code_two(
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_a_rehearsal_has_nothing_to_train_and_does_not_offer_it(
+    tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "r.toml").write_text("step_seconds = 0.0\n")
+    search = [
+        "search", "--family", "gaussian", "--bottleneck", "td", "--task", "synthetic",
+        "--data", str(tmp_path / "r.toml"), "--storage-path", str(tmp_path), "--name", "made-up",
+        "--executor", "local", "--max-concurrent-trials", "1", "--steps", "4",
+        "--stage1-trials", "3", "--stage2-trials", "1", "--set", "budget.anchors=1",
+        "--set", "budget.confirm_trials=0",
+    ]  # fmt: skip
+    assert cli.main(search) == 0
+    assert "prior-search final" not in capsys.readouterr().out
+    assert cli.main(["final", str(tmp_path / "made-up" / "best" / "td.toml")]) == 2
+    assert "rehearsal (synthetic): nothing to train" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from prior_search.trial import OBJECTIVES
 
 
 def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
-    """Print the recommendations that the log holds; False if there is none."""
+    """Print the recommendations of the log and what they warn of; False if there is none."""
     rows = by_suggestion(trial_rows(events))
     objective = OBJECTIVES[rows[0].spec.task] if rows else "objective"
     table = Table(
@@ -24,9 +24,10 @@ def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
         "at the full horizon, among configurations trained there",
         title_justify="left",
     )
-    for column in ("search", "trial", "posterior mean ± sd", "measured", "weights"):
+    for column in ("search", "trial", "posterior mean", "measured"):
         table.add_column(column, overflow="fold")
-    found = False
+    table.add_column("weights", no_wrap=True)
+    found, warnings = False, list[str]()
     for event in events:
         if event["event"] == "search_finished" and event["recommendation"] is not None:
             best = event["recommendation"]
@@ -36,13 +37,16 @@ def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
                 if row.spec.trial == best["trial"] and row.objective is not None
             ]
             mean = format_belief(best["predicted_mean"], best["predicted_sd"])
-            weights = format_weights(best["values"])
+            weights = format_weights(best["values"], between="\n")
+            warnings += [f"{event['search']}: {text}" for text in best["warnings"]]
             table.add_row(
                 event["search"], f"t{best['trial']:04d}", mean, ", ".join(measured), weights
             )
             found = True
     if found:
         console.print(table)
+    for warning in warnings:
+        console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
     return found
 
 

@@ -18,7 +18,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from prior_search.commands.places import interrupted
+from prior_search.commands.shell import interrupted
+from prior_search.commands.tables import print_whole
 from prior_search.data import is_remote, open_tracks
 from prior_search.data.conversion import BROKEN, Conversion, ConversionProgress
 from prior_search.data.conversion_plan import ConversionRequest, make_plan
@@ -176,7 +177,7 @@ def _show_counts(console: Console, counts: list[list[int]]) -> None:
     table = Table("", *SPLITS, "all")
     for name, (train, validation) in zip(("frames", "instances"), counts, strict=True):
         table.add_row(name, str(train), str(validation), str(train + validation))
-    console.print(table)
+    print_whole(console, table)
 
 
 def _show_classes(console: Console, manifest: Manifest) -> None:
@@ -188,7 +189,7 @@ def _show_classes(console: Console, manifest: Manifest) -> None:
     table = Table("class", *(f"{split} frames" for split in SPLITS))
     for label in present[:CLASSES_SHOWN]:
         table.add_row(manifest.label_names[-1][label], *map(str, frames[label]))
-    console.print(table)
+    print_whole(console, table)
     absent = len(frames) - len(present)
     console.print(
         f"{len(present)} classes have frames"

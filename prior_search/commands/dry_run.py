@@ -7,6 +7,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
+from prior_search.commands.tables import print_whole
 from prior_search.request import StudyRequest
 from prior_search.trial import Bottleneck
 
@@ -40,7 +41,7 @@ def dry_run(console: Console, request: StudyRequest, options: argparse.Namespace
             str(steps),
             f"{hours:.2f}",
         )
-    console.print(table)
+    print_whole(console, table)
     console.print(
         f"{total:.2f} hours of one trial's share of a worker in all, from steps timed on this "
         "machine; divide by the number of trials that run at a time"

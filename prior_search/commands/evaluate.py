@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from prior_search.commands.places import check_writable, interrupted, prepare_data
+from prior_search.commands.places import check_writable, prepare_data
+from prior_search.commands.shell import interrupted
+from prior_search.commands.tables import print_whole
 from prior_search.data import open_tracks
 from prior_search.device import resolve_device
 from prior_search.errors import RequestError
@@ -188,7 +190,7 @@ def _show(console: Console, evaluations: Sequence[Evaluation]) -> None:
         for entry in evaluations:
             cells = [cell(entry, budget) if budget in entry.budgets else "" for budget in budgets]
             made.add_row(entry.label, *([f"{entry.objective:.4f}"] if first else []), *cells)
-        console.print(made)
+        print_whole(console, made)
 
     table(
         f"{objective} at full budget, and effective information by budget, bits",

@@ -14,23 +14,24 @@ from prior_search.commands.places import (
     MIRROR_SECONDS,
     check_writable,
     executor,
-    interrupted,
     prepare_data,
     to_all,
 )
+from prior_search.commands.shell import interrupted, show_next, shown
 from prior_search.default_weights import default_weights
 from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.final_training import FinalTraining
 from prior_search.mlflow_log import MirrorThread
+from prior_search.model_file import MODEL_NAME
 from prior_search.models import DEFAULT_SETTINGS
 from prior_search.progress import ProgressView
 from prior_search.report import Export, read_export
-from prior_search.storage.origin import address_of
+from prior_search.storage.origin import address_of, is_remote
 from prior_search.storage.working_copy import local_file, publish
 from prior_search.tasks import PRESETS_OF, make_task
 from prior_search.toml_input import choice
-from prior_search.trial import BOTTLENECKS, OBJECTIVES, Bottleneck, Family, Task
+from prior_search.trial import BOTTLENECKS, OBJECTIVES, TRAINED_TASKS, Bottleneck, Family, Task
 
 DEFAULT_FLAGS = ("family", "bottleneck", "task", "preset", "seed")
 
@@ -38,13 +39,23 @@ DEFAULT_FLAGS = ("family", "bottleneck", "task", "preset", "seed")
 def run(options: argparse.Namespace) -> int:
     """Train every configuration with K seeds; prints mean and interval; 3 if nothing succeeded."""
     console = Console()
-    code = 0
+    code, models = 0, list[str]()
     for export_file, parent, data in _configurations(console, options):
         _check_workers(export_file, options.num_workers)
         name = f"{export_file.bottleneck}-t{export_file.trial:04d}"
         folder = check_writable(options.out or parent, "--out") / name
         code = max(code, _train_final(console, export_file, folder, data, options))
+        models += _models(folder)
+    if code == 0:
+        show_next(console, f"evaluate {' '.join(models)}")
     return code
+
+
+def _models(folder: Path) -> list[str]:
+    """The models of a configuration, as a shell takes them: it knows no files in a bucket."""
+    if not is_remote(address_of(folder)):
+        return [f"{shown(folder)}/trials/*"]
+    return [shown(path.parent) for path in sorted(folder.glob(f"trials/*/{MODEL_NAME}"))]
 
 
 def _configurations(
@@ -62,6 +73,8 @@ def _configurations(
     for place in options.exports:
         path = place if isinstance(place, Path) else local_file(place)
         export_file = read_export(path)
+        if export_file.task not in TRAINED_TASKS:
+            raise RequestError(f"{path} is of a rehearsal ({export_file.task}): nothing to train")
         data, fingerprint = prepare_data(
             console, options.data or export_file.data, export_file.task, export_file.preset
         )

@@ -8,6 +8,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
+from prior_search.commands.tables import print_whole
 from prior_search.models import parameter_table, reconstruction_parameter_table
 from prior_search.tasks import PRESETS_OF
 from prior_search.toml_input import choice
@@ -22,10 +23,18 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows, indent=2))
         return 0
-    table = Table(title=f"parameters of preset {preset!r}, in millions (published: {source})")
-    for column in rows[0]:
-        table.add_column(column)
+    title = f"parameters of preset {preset!r}, in millions; in parentheses as published ({source})"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    columns = [column for column in rows[0] if not column.endswith("_published")]
+    for column in columns:
+        table.add_column(column.replace("_", " "))
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+        published = [row.get(f"{column}_published") for column in columns]
+        table.add_row(
+            *(
+                str(row[column]) + ("" if known is None else f" ({known})")
+                for column, known in zip(columns, published, strict=True)
+            )
+        )
+    print_whole(Console(), table)
     return 0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,6 @@ from prior_search.errors import RequestError, StorageError
 from prior_search.event_log import Event, holds_campaign, holds_study
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
-from prior_search.redaction import redact
 from prior_search.storage.origin import address_of, below, is_remote
 from prior_search.storage.working_copy import open_storage, refresh, working_folder
 from prior_search.trial import Task, TrialSpec
@@ -70,12 +67,15 @@ def find_study(name: str, storage: Path | str) -> Path:
         if holds_study(folder):
             return folder.resolve()
     looked = " and ".join(p if is_remote(p) else str(Path(p).resolve()) for p in places)
-    raise RequestError(f"no study {name!r}: looked in {looked}")
+    raise RequestError(f"no study {name!r}: looked in {looked}{_others(storage)}")
 
 
-def shown(path: Path) -> str:
-    """Where a path is kept, as a shell takes it."""
-    return shlex.quote(address_of(path))
+def _others(storage: Path | str) -> str:
+    """The studies of a folder, to choose from; those of a bucket would have to be fetched."""
+    if not isinstance(storage, Path) or not storage.is_dir():
+        return ""
+    names = sorted(path.name for path in storage.iterdir() if holds_study(path))
+    return f"; there {'are' if len(names) > 1 else 'is'} {', '.join(names)}" if names else ""
 
 
 def find_campaign(name: str, storage: Path | str) -> Path | None:
@@ -148,14 +148,16 @@ def prepare_data(console: Console, data: str, task: Task, preset: str) -> tuple[
             f"embedded data is rendered up to {MAX_EMBEDDED_SIZE} pixels, "
             f"but preset {preset!r} needs {size}; give --data PATH"
         )
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         make = embedded_objects if task == "contrastive" else embedded_faces
         shown = bar.add_task("making the embedded images", total=None)
-        path = make(
-            cache_folder(),
-            image_size=size,
-            progress=lambda done, total: bar.update(shown, completed=done, total=total),
-        )
+
+        def show(done: int, total: int) -> None:
+            if done == 1:  # only now is it clear that they were not there
+                console.print(f"making the embedded images, once, in {cache_folder()}")
+            bar.update(shown, completed=done, total=total)
+
+        path = make(cache_folder(), image_size=size, progress=show)
     return str(path), open_tracks(path).fingerprint
 
 
@@ -213,17 +215,3 @@ def to_all(mirror: MirrorThread, views: list[ProgressView]) -> Callable[[Event],
             view.on_event(event)
 
     return listen
-
-
-def same_command() -> str:
-    """The command line that started this process, to be given again."""
-    program = Path(sys.argv[0]).name
-    start = "prior-search" if program == "prior-search" else f"python {sys.argv[0]}"
-    return redact(f"{start} {shlex.join(sys.argv[1:])}")
-
-
-def interrupted(console: Console, kept: str) -> int:
-    """Say what is kept and how to go on, on one line that can be pasted; returns exit code 130."""
-    console.print(f"interrupted; finished {kept} are kept. Resume with:", highlight=False)
-    console.print(f"    {same_command()}", highlight=False, markup=False, soft_wrap=True)
-    return 130

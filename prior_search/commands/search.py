@@ -19,11 +19,10 @@ from prior_search.commands.places import (
     check_device,
     check_writable,
     executor,
-    interrupted,
     prepare_data,
-    shown,
     to_all,
 )
+from prior_search.commands.shell import interrupted, program, show_next, shown
 from prior_search.commands.steering import make_changes, read_steering
 from prior_search.environment import versions
 from prior_search.errors import RequestError
@@ -40,7 +39,7 @@ from prior_search.storage.working_copy import publish
 from prior_search.study import Study
 from prior_search.study_search import PastTraining
 from prior_search.toml_input import choice, read_space
-from prior_search.trial import BOTTLENECKS, Bottleneck, Task
+from prior_search.trial import BOTTLENECKS, TRAINED_TASKS, Bottleneck, Task
 
 
 def run(options: argparse.Namespace) -> int:
@@ -137,6 +136,7 @@ def run_study(
     try:
         make_changes(study, changes)
         if not study.is_finished:
+            _show_start(console, study, folder)
             with ProgressView(console, per_search * len(study.request.bottlenecks)) as shown:
                 shown.replay(study.events)
                 view.append(shown)
@@ -152,6 +152,15 @@ def run_study(
         mirror.close(timeout=patience)
         study.close()
     return 0
+
+
+def _show_start(console: Console, study: Study, folder: Path) -> None:
+    """Say where the study is and what can be asked of it before it ends."""
+    ended = sum(event["event"] == "trial_ended" for event in study.events)
+    goes_on = f"goes on, {ended} runs have ended" if ended else "begins"
+    console.print(f"study {goes_on}: {address_of(folder)}", highlight=False, soft_wrap=True)
+    look = f"{program()} status {shown(folder)}"
+    console.print(f"look at it meanwhile: {look}", highlight=False, soft_wrap=True)
 
 
 def _write_views(study: Study, folder: Path) -> None:
@@ -183,11 +192,13 @@ def show_result(console: Console, folder: Path) -> int:
         return 3
     page = folder / "report" / "index.html"
     console.print(f"\nstudy: {address_of(folder)}", highlight=False, soft_wrap=True)
-    console.print(f"report: {page}\nnext:", highlight=False, soft_wrap=True)
-    console.print(f"    prior-search ui {shown(folder)}", highlight=False, soft_wrap=True)
-    console.print(f"    prior-search export {shown(folder)}", highlight=False, soft_wrap=True)
+    console.print(f"report: {page}", highlight=False, soft_wrap=True)
     exports = str(folder / "best" / "*.toml")
     if is_remote(address_of(folder)):  # a shell knows no files there
         exports = " ".join(shown(path) for path in sorted((folder / "best").glob("*.toml")))
-    console.print(f"    prior-search final {exports} --seeds 3", highlight=False, soft_wrap=True)
+    study = shown(folder)
+    commands = [f"ui {study}", f"export {study}"]
+    if StudyRequest.read(folder / "study.toml").task in TRAINED_TASKS:
+        commands.append(f"final {exports} --seeds 3")
+    show_next(console, *commands)
     return 0

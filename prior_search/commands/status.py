@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from prior_search.commands.places import study_folder
+from prior_search.commands.tables import print_whole
 from prior_search.event_log import read_events
 from prior_search.progress import format_weights
 from prior_search.report import trial_rows
 from prior_search.request import StudyRequest
+from prior_search.storage.origin import address_of
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,19 +31,11 @@ def run(options: argparse.Namespace) -> int:
         shown = ", ".join(f"{count} {state}" for state, count in states.items()) or "none yet"
         total = planned * len(arms)
         console.print(f"{search}: {sum(states.values())} of {total} runs suggested; {shown}")
-    table = Table()
-    for column in (
-        "run",
-        "search",
-        "stage",
-        "role",
-        "state",
-        "objective",
-        "predicted",
-        "seconds",
-        "weights",
-    ):
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "search", "stage", "role", "state", "objective", "predicted"):
         table.add_column(column)
+    table.add_column("seconds", justify="right")
+    table.add_column("weights")
     for row in rows:
         predicted = (
             ""
@@ -59,7 +53,10 @@ def run(options: argparse.Namespace) -> int:
             f"{row.wall_seconds:.0f}",
             format_weights(row.spec.weights.as_dict()),
         )
-    console.print(table)
+    print_whole(console, table)
     age = time.time() - events[-1]["time"]
-    console.print(f"last event: {events[-1]['event']}, {age:.0f} s ago, in {folder}")
+    console.print(
+        f"last event: {events[-1]['event']}, {age:.0f} s ago, in {address_of(folder)}",
+        soft_wrap=True,
+    )
     return 0

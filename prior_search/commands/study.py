@@ -28,10 +28,11 @@ from prior_search.commands.places import (
     check_device,
     check_writable,
     executor,
-    interrupted,
     prepare_data,
 )
 from prior_search.commands.search import write_pages
+from prior_search.commands.shell import interrupted
+from prior_search.commands.tables import print_whole
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError, WorkerLostError
 from prior_search.event_log import PLAN_NAME, holds_campaign
@@ -191,7 +192,7 @@ def _dry_run(
         steps = sum(planned_work(plan, request).values())
         runs = planned_runs(plan, [request])
         table.add_row(request.name, str(runs), f"{steps:,}", f"{hours:.2f}")
-    console.print(table)
+    print_whole(console, table)
     console.print(
         f"{total:.2f} hours of one trial's share of a worker in all, without evaluations, from "
         "steps timed on this machine; divide by the number of trials that run at a time"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ LOGS = ("events.jsonl", "final/*/events.jsonl", "*/events.jsonl", "*/final/*/eve
 
 def run(options: argparse.Namespace) -> int:
     """Bring the mirror up to date and run MLflow's server on it until interrupted."""
+    is_served = (options.tracking_uri or "").startswith("http")
+    if not is_served:
+        _check_free(options.port)
     folder = find_campaign(options.study, options.storage_path) or study_folder(options)
     pages = [
         _send(log, options.tracking_uri)
@@ -27,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         for log in sorted(folder.glob(pattern))
     ]
     page = pages[0]  # of the study, or of the first of a campaign
-    if options.tracking_uri is not None and options.tracking_uri.startswith("http"):
+    if is_served:
         print(redact(f"the study is on the server: {options.tracking_uri.rstrip('/')}{page}"))
         return 0
     command = ui_command(folder, options.port, options.tracking_uri)
@@ -36,6 +40,16 @@ def run(options: argparse.Namespace) -> int:
         return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 0
+
+
+def _check_free(port: int) -> None:
+    """Refuse a port that MLflow cannot have: it would say so in a traceback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise RequestError(f"--port {port}: {error}; give another") from error
 
 
 def _send(path: Path, tracking_uri: str | None) -> str:

@@ -125,12 +125,18 @@ def test_pictures_of_evaluated_models_are_inside_the_page(
     unfinished_study: Study, tmp_path: Path
 ) -> None:
     assert 'id="trained"' not in write_report(unfinished_study, tmp_path / "report").read_text()
-    folder = unfinished_study.folder / "final" / "evaluation"
-    folder.mkdir(parents=True)
     content = b"\x89PNG\r\n\x1a\n and so on"
+    alone = unfinished_study.folder / "final" / "td-t0011" / "evaluation"  # of one configuration
+    alone.mkdir(parents=True)
+    (alone / "accuracy_by_budget.png").write_bytes(content)
+    page = write_report(unfinished_study, tmp_path / "report").read_text()
+    assert "td-t0011: accuracy by budget" in page
+    folder = unfinished_study.folder / "final" / "evaluation"
+    folder.mkdir()
     (folder / "accuracy_by_budget.png").write_bytes(content)
     (folder / "other.png").write_bytes(b"<svg onload='alert(1)'>")
     page = write_report(unfinished_study, tmp_path / "report").read_text()
     assert f"data:image/png;base64,{base64.b64encode(content).decode()}" in page
     assert page.count('class="trained"') == 1
+    assert "td-t0011: " not in page, "models evaluated together are not shown alone as well"
     assert "accuracy by budget" in page

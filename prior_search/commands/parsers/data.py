@@ -27,7 +27,10 @@ def _add_convert(convert: argparse.ArgumentParser) -> None:
     convert.add_argument("source", type=Path, metavar="SOURCE", help="folder of the download")
     convert.add_argument("dest", metavar="DEST", help="new folder, or s3://bucket/folder")
     convert.add_argument(
-        "--layout", choices=("auto", "mvimgnet", "mvimgnet2", "ffhq"), default="auto"
+        "--layout",
+        choices=("auto", "mvimgnet", "mvimgnet2", "ffhq"),
+        default="auto",
+        help="of SOURCE (default: %(default)s, from its folders)",
     )
     convert.add_argument(
         "--size", type=count(1), default=224, metavar="N", help="pixels (default: %(default)s)"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from prior_search.commands.parsers.flags import add_storage, count
+from prior_search.commands.parsers.flags import add_executor, add_storage, count
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """Where to look, and what is expected there."""
     add_storage(parser)
-    parser.add_argument("--executor", choices=("ray", "local"), default="ray")
+    add_executor(parser)
     parser.add_argument(
         "--expect-nodes", type=count(1), metavar="N", help="at least so many, with the head"
     )

@@ -59,17 +59,46 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_executor(parser: argparse._ActionsContainer) -> None:
+    """The flag that says what starts processes."""
+    parser.add_argument(
+        "--executor",
+        choices=("ray", "local"),
+        default="ray",
+        help="Ray, here or on the cluster that is up, or plain processes (default: %(default)s)",
+    )
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """The flag that says what computes."""
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="auto: CUDA where there is a device (default: %(default)s)",
+    )
+
+
 def add_where(parser: argparse.ArgumentParser) -> None:
     """Flags that say where trials run and how much of a machine each takes."""
     where = parser.add_argument_group("where it runs")
-    where.add_argument("--executor", choices=("ray", "local"), default="ray")
-    where.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_executor(where)
+    add_device(where)
     where.add_argument(
         "--max-concurrent-trials", type=count(1), metavar="N", help="default: as many as fit"
     )
-    where.add_argument("--cpus-per-trial", type=share, default=1.0, metavar="X")
     where.add_argument(
-        "--gpus-per-trial", type=share, metavar="X", help="default: 1 on CUDA workers, else 0"
+        "--cpus-per-trial",
+        type=share,
+        default=1.0,
+        metavar="X",
+        help="cores of each trial (default: 1)",
+    )
+    where.add_argument(
+        "--gpus-per-trial",
+        type=share,
+        metavar="X",
+        help="GPUs of each, or a share: 0.25 (default: one, shared once measured; 0 on CPUs)",
     )
     where.add_argument(
         "--trial-timeout",
@@ -101,16 +130,34 @@ def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
 
 def add_request(parser: argparse.ArgumentParser) -> None:
     """Flags that say what is searched, for how long and where."""
-    parser.add_argument("--family", required=True, choices=FAMILIES)
-    parser.add_argument("--task", choices=TASKS, default="contrastive")
+    parser.add_argument(
+        "--family", required=True, choices=FAMILIES, help="of tokens, whose weights are tuned"
+    )
+    parser.add_argument(
+        "--task",
+        choices=TASKS,
+        default="contrastive",
+        help="what is trained; synthetic rehearses without training (default: %(default)s)",
+    )
     parser.add_argument(
         "--preset",
         default="tiny",
         help="tiny, small or paper, or with SimCLR views tiny-simclr, … (default: tiny)",
     )
-    parser.add_argument("--data", default="embedded", metavar="embedded|PATH|s3://…")
+    parser.add_argument(
+        "--data",
+        default="embedded",
+        metavar="embedded|PATH|s3://…",
+        help="set that `data convert` made; embedded: images generated here (default)",
+    )
     parser.add_argument("--name", help="of the study (default: FAMILY-TASK-PRESET[-control])")
-    parser.add_argument("--seed", type=count(0), default=0)
+    parser.add_argument(
+        "--seed",
+        type=count(0),
+        default=0,
+        metavar="N",
+        help="of suggestions and trainings (default: %(default)s)",
+    )
     parser.add_argument(
         "--steps", type=count(1), metavar="N", help="full horizon (default: the preset's)"
     )
@@ -118,13 +165,23 @@ def add_request(parser: argparse.ArgumentParser) -> None:
         "--spaces",
         type=Path,
         metavar="DIR",
-        help="holds FAMILY.toml and FAMILY-reconstruction.toml",
+        help="holds FAMILY.toml and FAMILY-reconstruction.toml: ranges and budgets of your own",
     )
     add_overrides(parser, "override a value of the space file, e.g. budget.anchors=4")
-    parser.add_argument("--stage1-trials", type=count(1), metavar="N")
-    parser.add_argument("--stage2-trials", type=count(1), metavar="N")
+    for stage, horizon in (("stage1", "short"), ("stage2", "full")):
+        parser.add_argument(
+            f"--{stage}-trials",
+            type=count(1),
+            metavar="N",
+            help=f"at the {horizon} horizon, per search (default: the space file's)",
+        )
     add_steering(parser)
-    parser.add_argument("--resume", choices=("auto", "never", "must"), default="auto")
+    parser.add_argument(
+        "--resume",
+        choices=("auto", "never", "must"),
+        default="auto",
+        help="a study of this name: go on with it if there is one, refuse it, or need it",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="print trials and compute, start nothing"
     )

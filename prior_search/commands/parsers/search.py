@@ -16,7 +16,12 @@ from prior_search.trial import BOTTLENECKS
 
 def add_search(parser: argparse.ArgumentParser) -> None:
     """One search per bottleneck."""
-    parser.add_argument("--bottleneck", choices=(*BOTTLENECKS, "all"), default="all")
+    parser.add_argument(
+        "--bottleneck",
+        choices=(*BOTTLENECKS, "all"),
+        default="all",
+        help="searched, each on its own (default: %(default)s)",
+    )
     add_request(parser)
 
 
@@ -28,7 +33,7 @@ def add_control(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="STUDY",
         dest="sources",
-        help="finished search of ITD and TD to compare with and to take stage 1 over from",
+        help="finished search of ITD and TD, to compare with and to take stage 1 from",
     )
     add_request(parser)
 

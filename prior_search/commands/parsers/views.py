@@ -25,5 +25,9 @@ def _add_study_and_out(parser: argparse.ArgumentParser, usual: str) -> None:
 def add_ui(parser: argparse.ArgumentParser) -> None:
     """A study, and where MLflow shows it."""
     add_study(parser)
-    parser.add_argument("--port", type=count(1), default=5000)
-    parser.add_argument("--tracking-uri", metavar="URI")
+    parser.add_argument(
+        "--port", type=count(1), default=5000, metavar="N", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow store; default: sqlite in the study"
+    )
