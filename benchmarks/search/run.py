@@ -6,7 +6,7 @@
 Finished searches in OUT.jsonl are not run again, so the command can be interrupted and extended.
 Repetitions go outermost: whenever it ends, every surface has been searched about as often. A
 repetition's seed is the same for every method and every budget. With ``--noise`` that of all runs
-is multiplied, with ``--seed-share`` runs share seeds: ours gives two in turn, all other methods
+is multiplied, with ``--seed-share`` runs share seeds: ours confirms with others, all other methods
 keep one. ``summarize`` does not tell such lines apart, so give them a file of their own. Run it
 from the repository's root.
 """
