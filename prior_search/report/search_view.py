@@ -115,8 +115,9 @@ def _of_seeds(optimizer: TwoStageOptimizer) -> list[str]:
     if share is None:
         return []
     return [
-        f"Runs shared seeds. Of the variance between runs of one configuration, {share:.0%} is "
-        "estimated to be what a seed does to all of its runs; that blurs no comparison of weights."
+        f"Runs shared seeds: {share:.0%} of the variance between runs of one configuration is "
+        "estimated to be what a seed does to all of its runs, which blurs no comparison. What it "
+        "does at some weights only passes for what these do: final trainings with new seeds tell."
     ]
 
 
