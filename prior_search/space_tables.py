@@ -46,7 +46,6 @@ class Budget:
     Attributes:
         short_horizon: steps of a stage-1 trial as a share of the full horizon.
         anchors: how many of the stage-2 trials repeat the best stage-1 points.
-        common_seeds: so many seeds are given to trials in turn; 0: each has a seed of its own.
     """
 
     stage1_trials: int
@@ -54,7 +53,6 @@ class Budget:
     confirm_trials: int
     anchors: int
     short_horizon: float
-    common_seeds: int = 0
 
     @property
     def long_trials(self) -> int:
@@ -73,7 +71,6 @@ class Budget:
             stage2_trials=self.stage2_trials,
             confirm_trials=self.confirm_trials,
             num_anchors=self.anchors,
-            common_seeds=self.common_seeds,
         )
 
 
@@ -134,18 +131,12 @@ def read_budget(budget: Any, where: str) -> Budget:
     Raises:
         RequestError: an entry is unknown, missing or out of its range.
     """
-    table = {"common_seeds": 0} | as_table(budget, "budget", where)
+    table = as_table(budget, "budget", where)
     check_keys(table, [f.name for f in dataclasses.fields(Budget)], f"{where}: budget")
     share = number(table["short_horizon"], "budget.short_horizon", where)
     if not 0 < share <= 1:
         raise RequestError(f"{where}: budget.short_horizon must be in (0, 1], got {share}")
-    lowest = {
-        "stage1_trials": 2,
-        "stage2_trials": 1,
-        "confirm_trials": 0,
-        "anchors": 0,
-        "common_seeds": 0,
-    }
+    lowest = {"stage1_trials": 2, "stage2_trials": 1, "confirm_trials": 0, "anchors": 0}
     counts = {}
     for name, least in lowest.items():
         counts[name] = count(table[name], f"budget.{name}", where, low=least, high=100_000)

@@ -118,11 +118,6 @@ class StudySearch:
         if len(outcomes) == self.width:
             self.optimizer.tell(over_arms(outcomes))
 
-    def _seed(self, suggestion: Suggestion) -> int:
-        if suggestion.seed_index is not None:
-            return derive_seed(self._request.seed, "seed", suggestion.seed_index)
-        return derive_seed(self._request.seed, "trial", suggestion.trial, suggestion.replicate)
-
     def _spec(self, suggestion: Suggestion, arm: Bottleneck, trial: int) -> TrialSpec:
         request = self._request
         return TrialSpec(
@@ -140,5 +135,5 @@ class StudySearch:
             settings=request.settings,
             horizon=request.horizon(suggestion.horizon),
             # paired: the same for all bottlenecks, in their own searches and in a control
-            seed=self._seed(suggestion),
+            seed=derive_seed(request.seed, "trial", suggestion.trial, suggestion.replicate),
         )

@@ -145,10 +145,6 @@ def check_tracking(study: Path) -> None:
             ["--from", SOURCE, "--set", "weights.kl_weight.low=1e-4"],
             "answers another request (weights.kl_weight.low: 1e-05, 0.0001)",
         ),
-        (
-            ["--from", SOURCE, "--set", "budget.common_seeds=2"],
-            "answers another request (budget.common_seeds: 0, 2)",
-        ),
         (["--from", SOURCE, "--from", SOURCE], "itd, td is in two studies"),
         (
             ["--set", "weights.kl_weight.only=['itd', 'prior']"],

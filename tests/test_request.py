@@ -61,21 +61,6 @@ def test_a_request_survives_its_file(tmp_path: Path) -> None:
     assert StudyRequest.read(tmp_path / "study.toml") == request
 
 
-def test_a_study_from_before_seeds_were_shared_goes_on_without(tmp_path: Path) -> None:
-    resolve(gaussian()).write(tmp_path / "study.toml")
-    lines = (tmp_path / "study.toml").read_text().splitlines()
-    kept = [line for line in lines if not line.startswith("common_seeds")]
-    assert len(kept) == len(lines) - 1
-    (tmp_path / "study.toml").write_text("\n".join(kept))
-    request = StudyRequest.read(tmp_path / "study.toml")
-    assert request.budget.common_seeds == request.budget.plan().common_seeds == 0
-
-
-def test_common_seeds_reach_the_plan() -> None:
-    space = toml_input.read_space(SPACES / "gaussian.toml", ["budget.common_seeds=2"])
-    assert resolve(space).budget.plan().common_seeds == 2
-
-
 def test_differences_name_the_key_and_both_values() -> None:
     space = gaussian()
     space["weights"]["kl_weight"]["high"] = 0.5
@@ -126,7 +111,6 @@ def test_overrides_reach_nested_values_with_their_toml_types() -> None:
         ("budget.stage1_trials", 1, "budget.stage1_trials must be a whole number from 2"),
         ("budget.stage2_trials", 0, "budget.stage2_trials must be a whole number from 1"),
         ("budget.stage2_trials", 2.5, "must be a whole number from 1 to 100000, got 2.5"),
-        ("budget.common_seeds", -1, "budget.common_seeds must be a whole number from 0"),
         ("budget.anchors", 99, "budget.anchors must be <= stage2_trials"),
         ("budget.short_horizon", 1.5, r"budget.short_horizon must be in \(0, 1\], got 1.5"),
         ("family", "ema_vq", "family must be 'gaussian', got 'ema_vq'"),

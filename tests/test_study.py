@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from pathlib import Path
@@ -269,24 +268,3 @@ def test_the_picture_has_a_panel_per_weight_and_survives_failed_trials(tmp_path:
 def test_seeds_depend_on_all_parts_and_nothing_else() -> None:
     assert derive_seed(0, "prior", 1, 0) == derive_seed(0, "prior", 1, 0)
     assert len({derive_seed(a, b, 1) for a in range(10) for b in ("prior", "td")}) == 20
-
-
-def test_trials_share_common_seeds_across_searches(tmp_path: Path) -> None:
-    study = make_study(tmp_path, budget=dataclasses.replace(REQUEST.budget, common_seeds=2))
-    seeds: dict[str, list[int]] = {"prior": [], "td": []}
-    while (spec := study.next_trial()) is not None:
-        seeds[spec.search].append(spec.seed)
-        study.record(outcome(spec))
-    assert len(seeds["prior"]) == len(seeds["td"]) == 8
-    assert set(seeds["prior"][:7]) == set(seeds["td"][:7])  # without the confirming run
-    assert len(set(seeds["prior"][:7])) == 2
-    assert seeds["prior"][:4] == seeds["td"][:4]  # of the same Sobol points in both
-
-
-def test_without_common_seeds_every_run_has_a_seed_of_its_own(tmp_path: Path) -> None:
-    study = make_study(tmp_path, bottlenecks=("td",))
-    seeds = []
-    while (spec := study.next_trial()) is not None:
-        seeds.append(spec.seed)
-        study.record(outcome(spec))
-    assert len(set(seeds)) == len(seeds) == 8

@@ -16,8 +16,6 @@ from prior_search.search import (
     TwoStageOptimizer,
 )
 
-NUM_SEEDS = 1  # that first runs are given in turn, where seeds matter
-
 
 def unit_cube(dimension: int) -> SearchSpace:
     """[0, 1]^d as a search space."""
@@ -32,8 +30,7 @@ class Ours:
 
     def __init__(self, surface: Surface, budget: float, seed: int) -> None:
         self._space = unit_cube(surface.dimension)
-        seeds = 0 if surface.seed_shock is None else NUM_SEEDS
-        plan = SearchPlan.for_budget(budget, surface.short_cost, NUM_WORKERS, common_seeds=seeds)
+        plan = SearchPlan.for_budget(budget, surface.short_cost, NUM_WORKERS)
         self._optimizer = TwoStageOptimizer(self._space, plan, seed)
 
     def ask(self, remaining: float) -> Request | None:
@@ -41,12 +38,7 @@ class Ours:
         suggestion = self._optimizer.ask()
         if suggestion is None:
             return None
-        return Request(
-            point=suggestion.point,
-            horizon=suggestion.horizon,
-            token=suggestion.index,
-            seed=suggestion.seed_index or 0,
-        )
+        return Request(point=suggestion.point, horizon=suggestion.horizon, token=suggestion.index)
 
     def tell(self, request: Request, value: float | None) -> None:
         """Pass it on."""

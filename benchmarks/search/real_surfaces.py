@@ -113,12 +113,8 @@ def resampled(residuals: np.ndarray) -> Shock:
 
 
 @lru_cache(maxsize=16)
-def real_surface(name: str, *, has_seeds: bool = False) -> Surface:
+def real_surface(name: str) -> Surface:
     """The surface of a recorded search.
-
-    Args:
-        name: of ``table_names``.
-        has_seeds: what recorded runs of one seed have in common, simulated runs have as well.
 
     Raises:
         ValueError: the table holds too little of it.
@@ -127,10 +123,10 @@ def real_surface(name: str, *, has_seeds: bool = False) -> Surface:
         raise ValueError(f"no recorded search {name!r}; the table has {', '.join(table_names())}")
     search = name.removeprefix("real-")
     runs, costs = read_table()
-    return surface_of(name, complete(runs[search]), costs[search], has_seeds=has_seeds)
+    return surface_of(name, complete(runs[search]), costs[search])
 
 
-def surface_of(name: str, runs: Runs, short_cost: float, *, has_seeds: bool = False) -> Surface:
+def surface_of(name: str, runs: Runs, short_cost: float) -> Surface:
     """The surface of runs with equally many seeds at every point and horizon, two at least."""
     points = np.array(list(runs))  # [n, d]
     fields, scales, shocks = {}, {}, []
@@ -140,14 +136,8 @@ def surface_of(name: str, runs: Runs, short_cost: float, *, has_seeds: bool = Fa
         deviations = (values - values.mean(1, keepdims=True)) * np.sqrt(seeds / (seeds - 1))
         fields[horizon] = smoothed(points, values.mean(1))
         scales[horizon] = local_scale(points, deviations)
-        shocks.append(deviations / scales[horizon](points)[:, None])
+        shocks.append((deviations / scales[horizon](points)[:, None]).ravel())
     dimension = points.shape[1]
-    shock, seed_shock = resampled(np.concatenate([z.ravel() for z in shocks])), None
-    if has_seeds:
-        common = [z.mean(0) for z in shocks]  # over points: of each seed, by horizon
-        rest = [z - c for z, c in zip(shocks, common, strict=True)]
-        shock = resampled(np.concatenate([z.ravel() for z in rest]))
-        seed_shock = resampled(np.concatenate(common))
 
     def never(x: np.ndarray) -> np.ndarray:
         return np.zeros(len(x))
@@ -157,7 +147,7 @@ def surface_of(name: str, runs: Runs, short_cost: float, *, has_seeds: bool = Fa
     return Surface(
         name=name, dimension=dimension, short_cost=short_cost,
         long=fields["long"], short=fields["short"], divergence=never,
-        noise=scales["long"], short_noise=scales["short"], shock=shock, seed_shock=seed_shock,
+        noise=scales["long"], short_noise=scales["short"], shock=resampled(np.concatenate(shocks)),
         ceiling=ceiling, minimum=minimum_over_cube(fields["long"], dimension),
         median=float(np.median(truth)),
     )  # fmt: skip

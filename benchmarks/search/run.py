@@ -6,9 +6,8 @@
 Finished searches in OUT.jsonl are not run again, so the command can be interrupted and extended.
 Repetitions go outermost: whenever it ends, every surface has been searched about as often. A
 repetition's seed is the same for every method and every budget. With ``--noise`` that of all runs
-is multiplied, with ``--seed-share`` runs share seeds: ours confirms with others, all other methods
-keep one. ``summarize`` does not tell such lines apart, so give them a file of their own. Run it
-from the repository's root.
+is multiplied; ``summarize`` does not tell such lines apart, so give them a file of their own. Run
+it from the repository's root.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from benchmarks.search.methods import METHODS, make_method
 from benchmarks.search.real_surfaces import real_surface, table_names
 from benchmarks.search.simulate import simulate
-from benchmarks.search.surfaces import names, surface, with_noise, with_seeds
+from benchmarks.search.surfaces import names, surface, with_noise
 
 Key = tuple[str, str, float, int, float]  # method, surface, budget, repetition, noise
 
@@ -60,20 +59,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def search(key: Key, seed_share: float | None = None) -> dict[str, Any]:
-    """One search; ``seconds`` is the processor time of everything in it.
-
-    Args:
-        key: what to run.
-        seed_share: of the variance of the noise that runs of one seed have in common; of a real
-            surface it is the recorded one. None: every run has a seed of its own.
-    """
+def search(key: Key) -> dict[str, Any]:
+    """One search; ``seconds`` is the processor time of everything in it."""
     method, name, budget, repetition, noise = key
-    if name.startswith("real-"):
-        chosen = real_surface(name, has_seeds=seed_share is not None)
-    else:
-        chosen = surface(name)
-        chosen = chosen if seed_share is None else with_seeds(chosen, seed_share)
+    chosen = real_surface(name) if name.startswith("real-") else surface(name)
     chosen = with_noise(chosen, noise)
     make_method(method, chosen, budget, repetition)  # imports are not part of the time
     started = time.process_time()
@@ -104,14 +93,13 @@ def chosen_surfaces(options: argparse.Namespace) -> tuple[str, ...]:
     return names(options.split, options.per_dimension)
 
 
-def results(todo: list[Key], workers: int, seed_share: float | None) -> Iterable[dict[str, Any]]:
+def results(todo: list[Key], workers: int) -> Iterable[dict[str, Any]]:
     """Results as they come; in this process if there is one worker."""
-    one = functools.partial(search, seed_share=seed_share)
     if workers == 1:
-        yield from map(one, todo)
+        yield from map(search, todo)
         return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap_unordered(one, todo)
+        yield from pool.imap_unordered(search, todo)
 
 
 def main() -> None:
@@ -124,9 +112,6 @@ def main() -> None:
     parser.add_argument("--budgets", nargs="+", type=float, default=[24.0])
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--noise", type=float, default=1.0, help="factor of the surfaces' own")
-    parser.add_argument(
-        "--seed-share", type=float, help="of the noise, that runs of one seed have in common"
-    )
     parser.add_argument("--first", type=int, default=0, help="repetition to begin with")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
@@ -142,7 +127,7 @@ def main() -> None:
     with options.out.open("a") as file, Progress(*columns) as bar:
         task = bar.add_task("searches", total=len(todo))
         write = functools.partial(print, file=file, flush=True)
-        for line in results(todo, options.workers, options.seed_share):
+        for line in results(todo, options.workers):
             write(json.dumps(line))
             bar.update(task, advance=1)
 

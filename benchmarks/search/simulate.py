@@ -32,14 +32,12 @@ class Request:
     Attributes:
         token: the method's own handle.
         continues: it is a long run that goes on from a finished short run of this point.
-        seed: to train with, where seeds matter; a method that says nothing keeps one for all runs.
     """
 
     point: tuple[float, ...]
     horizon: Horizon
     token: object = None
     continues: bool = False
-    seed: int = 0
 
     def cost(self, surface: Surface) -> float:
         """In long runs."""
@@ -103,8 +101,7 @@ def simulate(surface: Surface, method: Method, *, budget: float, seed: int) -> S
                 raise ValueError(f"a run of cost {cost} was asked for with {remaining} left")
             generator = np.random.default_rng([22, seed, number])
             duration = cost * float(np.exp(DURATION_SPREAD * generator.normal()))
-            of_seed = np.random.default_rng([23, seed, request.seed, request.horizon == "short"])
-            value = surface.sample(request.point, request.horizon, generator, of_seed)
+            value = surface.sample(request.point, request.horizon, generator)
             heapq.heappush(running, (now + duration, number, request, value))
             spent += cost
             number += 1

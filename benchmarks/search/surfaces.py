@@ -19,7 +19,6 @@ Whoever tunes anything on a reporting surface makes every number in docs/search_
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,7 +52,6 @@ class Surface:
         noise: scale of the noise of a long run.
         short_noise: of a short run.
         shock: draws the noise in units of its scale.
-        seed_shock: draws what is added to that in all runs of one seed; None: seeds do nothing.
         ceiling: what recommending a point costs where its runs diverge.
         minimum: of ``truth`` over the cube.
         median: of ``truth`` over the cube.
@@ -71,7 +69,6 @@ class Surface:
     ceiling: float
     minimum: float
     median: float
-    seed_shock: Shock | None = None
 
     def truth(self, points: np.ndarray) -> np.ndarray:
         """The noiseless objective [n] of points [n, d]; divergence counts as the ceiling."""
@@ -83,30 +80,16 @@ class Surface:
         return max(0.0, (value - self.minimum) / (self.median - self.minimum))
 
     def sample(
-        self,
-        point: Sequence[float],
-        horizon: Horizon,
-        generator: np.random.Generator,
-        of_seed: np.random.Generator | None = None,
+        self, point: Sequence[float], horizon: Horizon, generator: np.random.Generator
     ) -> float | None:
-        """The objective of one run; None if it diverged.
-
-        Args:
-            point: in the unit cube.
-            horizon: of the run.
-            generator: of the run.
-            of_seed: the same for all runs of one seed and horizon.
-        """
+        """The objective of one run; None if it diverged."""
         x = np.asarray([point], dtype=float)
         if generator.random() < self.divergence(x)[0]:
             return None
         is_short = horizon == "short"
         scale = (self.short_noise if is_short else self.noise)(x)[0]
         mean = (self.short if is_short else self.long)(x)[0]
-        shock = self.shock(generator)
-        if self.seed_shock is not None:
-            shock += self.seed_shock(generator if of_seed is None else of_seed)
-        return float(mean + scale * shock)
+        return float(mean + scale * self.shock(generator))
 
 
 def expected(long: Field, divergence: Field, ceiling: float, points: np.ndarray) -> np.ndarray:
@@ -163,16 +146,6 @@ def with_noise(known: Surface, factor: float) -> Surface:
         known,
         noise=scaled(known.noise, factor),
         short_noise=scaled(known.short_noise, factor),
-    )
-
-
-def with_seeds(known: Surface, share: float) -> Surface:
-    """The same surface with a part of the variance of its noise common to all runs of a seed."""
-    shock = known.shock
-    return dataclasses.replace(
-        known,
-        shock=lambda generator: math.sqrt(1.0 - share) * shock(generator),
-        seed_shock=lambda generator: math.sqrt(share) * shock(generator),
     )
 
 

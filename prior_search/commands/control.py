@@ -30,7 +30,6 @@ from prior_search.study_search import PastTraining
 from prior_search.trial import OBJECTIVES
 
 FREE = ("name", "bottlenecks", "matched", "data")  # may differ between a control and its sources
-SAME_BUDGET = ("budget.short_horizon:", "budget.common_seeds:")  # else no training is the same
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,7 +79,7 @@ def _check_source(
         for text in theirs.differences(request)
         if not text.startswith(tuple(f"{name}:" for name in FREE))
         and not text.startswith("weights.prediction_weight.")  # PRIOR's alone
-        and (not text.startswith("budget.") or text.startswith(SAME_BUDGET))
+        and (not text.startswith("budget.") or text.startswith("budget.short_horizon:"))
     ]
     if events[0]["data_fingerprint"] != facts["data_fingerprint"]:
         differences.append(

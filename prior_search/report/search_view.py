@@ -91,7 +91,7 @@ def search_view(
             first = search_charts.best_so_far(name, progress(optimizer, short_cost), objective)
             learned = _surrogate_charts(name, optimizer, rows, best, along)
             charts = [first, *learned, *charts]
-            messages += _of_seeds(optimizer) + _second_thoughts(optimizer, best)
+            messages += _second_thoughts(optimizer, best)
         except SurrogateFitError as error:
             messages.append(f"The surrogate could not be fitted: {error}")
     return SearchView(
@@ -107,18 +107,6 @@ def search_view(
 def _measured(rows: Sequence[TrialRow], best: Recommendation) -> tuple[float, ...]:
     own = [row for row in rows if row.spec.trial == best.trial]
     return tuple(row.objective for row in own if row.objective is not None)
-
-
-def _of_seeds(optimizer: TwoStageOptimizer) -> list[str]:
-    """What the seed of a run does, if runs shared seeds."""
-    share = optimizer.history.fit()[0].seed_share
-    if share is None:
-        return []
-    return [
-        f"Runs shared seeds: {share:.0%} of the variance between runs of one configuration is "
-        "estimated to be what a seed does to all of its runs, which blurs no comparison. What it "
-        "does at some weights only passes for what these do: final trainings with new seeds tell."
-    ]
 
 
 def _second_thoughts(optimizer: TwoStageOptimizer, best: Recommendation) -> list[str]:

@@ -6,15 +6,11 @@ in GPyTorch. Inputs are [..., d+1]: a point and its fidelity; outputs are target
 
 from __future__ import annotations
 
-from typing import Any
-
 import gpytorch
 import torch
 from botorch.models.gpytorch import GPyTorchModel
 from gpytorch.kernels import Kernel, MaternKernel
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
-from gpytorch.likelihoods.noise_models import FixedGaussianNoise
-from linear_operator.operators import DenseLinearOperator, LinearOperator
 from torch import Tensor
 
 from prior_search.search.bowl import TURN
@@ -84,23 +80,6 @@ class _BowlMean(gpytorch.means.Mean):
         return rho * self._height.exp() * torch.log1p((self._curvature * u**2).sum(-1))
 
 
-class _SharedNoise(FixedGaussianNoise):
-    """Noise of which rows have a part in common, as they share seeds."""
-
-    def __init__(self, noise: Tensor, shared: Tensor) -> None:
-        super().__init__(noise)
-        self._shared = shared
-
-    def forward(
-        self, *params: Any, shape: torch.Size | None = None, **kwargs: Any
-    ) -> LinearOperator:
-        """Covariance [n, n] of the rows; of other points, what its base class says."""
-        alone = super().forward(*params, shape=shape, **kwargs)
-        if alone.shape != self._shared.shape:
-            return alone
-        return DenseLinearOperator(alone.to_dense() + self._shared)
-
-
 class HorizonGP(gpytorch.models.ExactGP, GPyTorchModel):
     """One of a surrogate's posteriors over points and fidelities."""
 
@@ -111,11 +90,7 @@ class HorizonGP(gpytorch.models.ExactGP, GPyTorchModel):
         fidelity = torch.tensor(rows.s, dtype=torch.double)[:, None]
         inputs = torch.cat([torch.tensor(rows.x), fidelity], dim=1)
         noise = torch.tensor(covariance.noise[rows.s] / rows.runs + JITTER)
-        likelihood = FixedNoiseGaussianLikelihood(noise)
-        if rows.common is not None:
-            shared = torch.tensor(covariance.of_seeds(rows.s[:, None], rows.common))
-            likelihood.noise_covar = _SharedNoise(noise, shared)
-        super().__init__(inputs, torch.tensor(rows.y), likelihood)
+        super().__init__(inputs, torch.tensor(rows.y), FixedNoiseGaussianLikelihood(noise))
         self.mean_module = _BowlMean(posterior.layout, torch.tensor(posterior.theta))
         self.covar_module = _AutoregressiveKernel(covariance)
         self.double().eval()

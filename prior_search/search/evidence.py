@@ -25,20 +25,16 @@ class Rows:
         s: fidelities, [n].
         y: targets, [n].
         runs: how many runs' worth of evidence each target is; its noise variance is divided by it.
-        common: 1 where two rows have their fidelity and their seed in common, else 0, [n, n];
-            None if no seeds are shared.
     """
 
     x: np.ndarray
     s: np.ndarray
     y: np.ndarray
     runs: np.ndarray
-    common: np.ndarray | None = None
 
     def take(self, chosen: np.ndarray) -> Rows:
         """Some of the rows."""
-        common = None if self.common is None else self.common[np.ix_(chosen, chosen)]
-        return Rows(self.x[chosen], self.s[chosen], self.y[chosen], self.runs[chosen], common)
+        return Rows(self.x[chosen], self.s[chosen], self.y[chosen], self.runs[chosen])
 
 
 class _Terms(NamedTuple):
@@ -71,9 +67,6 @@ class Evidence:
             np.flatnonzero(same & (self._fidelity[0] == s)) for s in range(layout.num_fidelities)
         ]
         self._own_gaps = [self._gaps[:, chosen] for chosen in self._inside]
-        self._common = None
-        if rows.common is not None:
-            self._common = rows.common[self._pair], np.diag(rows.common)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Value, up to a constant, and gradient [size]."""
@@ -81,9 +74,8 @@ class Evidence:
         terms = self._terms(Covariance(self._layout, theta))
         noise = terms.covariance.noise[rows.s] / rows.runs
         matrix = np.zeros((len(rows.y), len(rows.y)))
-        of_pairs, of_rows = self._of_seeds(terms.covariance)
-        matrix[self._pair] = terms.signal + self._offset + of_pairs
-        np.fill_diagonal(matrix, terms.diagonal + OFFSET_SD**2 + noise + JITTER + of_rows)
+        matrix[self._pair] = terms.signal + self._offset
+        np.fill_diagonal(matrix, terms.diagonal + OFFSET_SD**2 + noise + JITTER)
         try:
             factor = linalg.cholesky(matrix, lower=True, check_finite=False)
         except linalg.LinAlgError:
@@ -99,26 +91,10 @@ class Evidence:
         gradient = self._gradient(terms, by_pair, by_row)
         count = self._layout.num_fidelities
         gradient[self._layout.noise] = np.bincount(rows.s, by_row * noise, minlength=count)
-        if self._common is not None:
-            gradient[self._layout.seeds] = self._by_seeds(by_pair * of_pairs, by_row * of_rows)
         gradient -= mean.gradient(rows.x, rows.s, alpha)
         middle, sd = self._prior
         z = (theta - middle) / sd
         return value + 0.5 * float(z @ z), gradient + z / sd
-
-    def _of_seeds(self, c: Covariance) -> tuple[np.ndarray | float, np.ndarray | float]:
-        """Covariance due to common seeds, of pairs [P] and rows [n]; 0 if none are shared."""
-        if self._common is None:
-            return 0.0, 0.0
-        pairs, rows = self._common
-        return c.of_seeds(self._fidelity[0], pairs), c.of_seeds(self._rows.s, rows)
-
-    def _by_seeds(self, pairs: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Gradient by the log variances of what seeds do, given its parts by pair and row."""
-        total = np.zeros(self._layout.num_fidelities)  # without pairs, bincount returns integers
-        total += np.bincount(self._fidelity[0], pairs, minlength=len(total))
-        total += np.bincount(self._rows.s, rows, minlength=len(total))
-        return total[:2]
 
     def _terms(self, c: Covariance) -> _Terms:
         gaps = self._gaps / (c.length**2)[:, None]

@@ -67,8 +67,6 @@ class Posterior:
         noise = self.covariance.noise[rows.s] / rows.runs
         matrix = self.covariance.between(rows.x, rows.s, rows.x, rows.s)
         matrix.flat[:: len(matrix) + 1] += noise + JITTER
-        if rows.common is not None:
-            matrix += self.covariance.of_seeds(rows.s[:, None], rows.common)
         try:
             self.factor = linalg.cholesky(matrix, lower=True, check_finite=False)
         except linalg.LinAlgError as error:

@@ -192,7 +192,7 @@ class History:
             outcome = self.observations.get(s.index)
             if outcome is not None and outcome.status != "failed" and point is not None:
                 fidelity = SHORT if s.horizon == "short" else LONG
-                found.append(EndedRun(point, fidelity, outcome.value, s.seed_index))
+                found.append(EndedRun(point, fidelity, outcome.value))
         return found + placed(self.past, self.space)
 
     def fit(self) -> tuple[Surrogate, Feasibility]:
@@ -223,7 +223,6 @@ class History:
             [run.fidelity for run in completed],
             [run.value for run in completed if run.value is not None],
             previous=None if last is None else last.hyperparameters,
-            seeds=[run.seed for run in completed],
             is_fitted=is_current,
         )
         points = [run.point for run in evidence]

@@ -8,12 +8,8 @@ Notation (n rows, d parameters, fidelity 0 is the long horizon):
     f_s      = m_s + rho_s g(x) + delta_s(x)       delta_s ~ GP(0, scale² share_s² Matern-5/2)
     m_s      ~ N(0, OFFSET_SD²), integrated out
 
-    y_i      = f_s(x_i) + o_s,k(i) + e_i           e_i ~ N(0, noise_s) of run i, and if seeds are
-                                                   shared o_s,k ~ N(0, seed_noise_s) of seed k
-
 after Kennedy and O'Hagan (2000), with the roles of base and correction exchanged: long is the
 latent function, as it is the one that is asked for. Pooling horizons unmarked is much worse.
-Common seeds are those of Pearce et al. (2022), without what a seed does to some x alone.
 """
 
 from __future__ import annotations
@@ -90,9 +86,6 @@ class Covariance:
         self.rho = np.concatenate([[1.0], theta[layout.rho]])
         self.share = np.concatenate([[0.0], np.exp(theta[layout.share])])
         self.noise = np.exp(theta[layout.noise])
-        self.seed_noise = np.zeros(layout.num_fidelities)
-        if layout.has_seeds:
-            self.seed_noise[:2] = np.exp(theta[layout.seeds])
 
     def between(self, x: np.ndarray, s: np.ndarray, z: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Rows x [n, d], s [n] against z [m, d], t [m] -> [n, m]."""
@@ -108,11 +101,6 @@ class Covariance:
                 covariance[np.ix_(rows, columns)] += own
         covariance += OFFSET_SD**2 * (s[:, None] == t[None, :])
         return covariance
-
-    def of_seeds(self, s: np.ndarray, common: np.ndarray) -> np.ndarray:
-        """Covariance due to seeds in common, ``Rows.common``, of rows of fidelity s."""
-        shared: np.ndarray = self.seed_noise[s] * common
-        return shared
 
     @property
     def prior_variance(self) -> float:

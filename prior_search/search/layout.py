@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ RHO = (0.75, 0.2)
 SHARE = (0.15, 0.55)
 LONG_NOISE = (-4.4, 1.1)  # log variances
 OTHER_NOISE = (-3.0, 1.1)  # short runs are noisier, and mostly uphill, where noise is more
-SEED_NOISE = (-5.0, 2.5)  # of what runs of one seed have in common; from nothing to most of all
 # the same of the bowl's parameters, in their order
 HEIGHT = (-0.3, 0.6)  # log
 CENTER = (0.5, 0.2)
@@ -32,15 +30,13 @@ class Layout:
 
     theta = [log length scales of g (d), the same of delta (d), log scale,
              rho_s, log share_s for s = 1..., log noise variance_s for s = 0, 1, ...,
-             if there is a bowl: log height, center (d), log curvatures (d), skews (d),
-             shears (d (d - 1) / 2),
-             if runs share seeds: log variances of what a seed does, long and short]
+             and if there is a bowl: log height, center (d), log curvatures (d), skews (d),
+             shears (d (d - 1) / 2)]
     """
 
     dimension: int
     num_fidelities: int
     has_bowl: bool = False
-    has_seeds: bool = False
 
     @property
     def latent(self) -> slice:
@@ -87,34 +83,24 @@ class Layout:
         return slice(start, start + self.dimension)
 
     @property
-    def seeds(self) -> slice:
-        """Log variances of what a seed does, for s = 0, 1; empty if no seeds are shared."""
-        return slice(self.bowl.stop, self.bowl.stop + (2 if self.has_seeds else 0))
-
-    @property
     def size(self) -> int:
         """Number of hyperparameters."""
-        return self.seeds.stop
+        return self.bowl.stop
 
 
-def layouts(
-    dimension: int, num_fidelities: int, *, has_seeds: bool = False
-) -> tuple[Layout, Layout]:
+def layouts(dimension: int, num_fidelities: int) -> tuple[Layout, Layout]:
     """Of the two models that are averaged: around a constant, and around a bowl."""
-    plain = Layout(dimension=dimension, num_fidelities=num_fidelities, has_seeds=has_seeds)
-    return plain, dataclasses.replace(plain, has_bowl=True)
+    return (
+        Layout(dimension=dimension, num_fidelities=num_fidelities),
+        Layout(dimension=dimension, num_fidelities=num_fidelities, has_bowl=True),
+    )
 
 
 def layouts_of(dimension: int, size: int) -> tuple[Layout, Layout] | None:
     """The layouts that together have this size; None if there are none."""
-    for has_seeds in (False, True):
-        one, two = (
-            sum(p.size for p in layouts(dimension, count, has_seeds=has_seeds)) for count in (1, 2)
-        )
-        count, rest = divmod(size - one, two - one)
-        if rest == 0 and count > 0:
-            return layouts(dimension, 1 + count, has_seeds=has_seeds)
-    return None
+    one, more = (sum(p.size for p in layouts(dimension, count)) for count in (1, 2))
+    count, rest = divmod(size - one, more - one)
+    return layouts(dimension, 1 + count) if rest == 0 and count > 0 else None
 
 
 def prior_of(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +119,6 @@ def prior_of(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
         (layout.share, SHARE),
         (layout.noise, OTHER_NOISE),
         (layout.noise.start, LONG_NOISE),
-        (layout.seeds, SEED_NOISE),
     ):
         mean[place], sd[place] = middle, width
     if layout.has_bowl:

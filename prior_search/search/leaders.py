@@ -89,9 +89,9 @@ class Leaders:
 
     def least_run(self) -> int:
         """Of the configurations within a deviation of the best, the least often run one."""
-        return min(
-            self._near(), key=lambda t: (self._history.long_runs(t), self.believed[t][0], t)
-        )
+        best_mean, best_sd = self.believed[self.best]
+        near = [t for t in self.trials if self.believed[t][0] <= best_mean + best_sd]
+        return min(near, key=lambda t: (self._history.long_runs(t), self.believed[t][0], t))
 
     def recommend(self) -> Recommendation:
         """The best configuration, with what is believed of it.
@@ -115,18 +115,6 @@ class Leaders:
         )
 
     # --- inside
-
-    def _near(self) -> list[int]:
-        """Those within a deviation of the best: of the difference to it, if seeds are shared.
-
-        What few seeds do together makes the level uncertain, and no configuration better.
-        """
-        best_mean, best_sd = self.believed[self.best]
-        if self.surrogate is None or self.surrogate.seed_share is None:
-            return [t for t in self.trials if self.believed[t][0] <= best_mean + best_sd]
-        best = self._points[self.trials.index(self.best)]
-        gap, sd = self.surrogate.posterior.above(self._points, best)
-        return [t for t, is_near in zip(self.trials, gap <= sd, strict=True) if is_near]
 
     def _score(self, points: np.ndarray) -> np.ndarray:
         """Posterior mean, penalized where runs diverge, [m, d] -> [m]."""

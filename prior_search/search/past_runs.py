@@ -19,13 +19,11 @@ class EndedRun(NamedTuple):
         point: in the present space.
         fidelity: 0 long, 1 short, more for the horizons of other studies.
         value: its objective; None if it diverged.
-        seed: that other runs of its study have, too; None: one of its own.
     """
 
     point: tuple[float, ...]
     fidelity: int
     value: float | None
-    seed: int | None = None
 
 
 def check_complete(runs: Iterable[PastRun], space: SearchSpace) -> None:

@@ -11,7 +11,6 @@ CONFIRM_SHARE = 0.1
 NUM_ANCHORS = 6
 COUNTS = (
     "stage1_trials", "stage2_trials", "confirm_trials", "num_anchors", "posterior_mean_every",
-    "common_seeds",
 )  # fmt: skip
 SLACK = 1e-9  # of sums of costs that are no binary fractions
 
@@ -30,8 +29,6 @@ class SearchPlan:
             is expected to lose less than this many standard deviations of a run's noise.
         stop_below: stage 2 ends early once expected improvement is below this many standard
             deviations of a run's noise, twice in a row; None: never.
-        common_seeds: so many seeds are given to runs in turn, and what runs of one seed have in
-            common is told from what their weights do; 0: every run has a seed of its own.
     """
 
     stage1_trials: int
@@ -41,7 +38,6 @@ class SearchPlan:
     posterior_mean_every: int = 4
     separated_below: float = 0.01
     stop_below: float | None = None
-    common_seeds: int = 0
 
     def __post_init__(self) -> None:
         for name in COUNTS:
@@ -61,7 +57,7 @@ class SearchPlan:
             )
         if self.posterior_mean_every < 1:
             raise ValueError(f"posterior_mean_every must be >= 1, got {self.posterior_mean_every}")
-        for name in ("separated_below", "stop_below", "common_seeds"):
+        for name in ("separated_below", "stop_below"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"{name} must be >= 0, got {value}")
@@ -76,7 +72,6 @@ class SearchPlan:
         stage1_share: float = STAGE1_SHARE,
         confirm_share: float = CONFIRM_SHARE,
         num_anchors: int = NUM_ANCHORS,
-        common_seeds: int = 0,
     ) -> SearchPlan:
         """The plan that spends a budget.
 
@@ -88,7 +83,6 @@ class SearchPlan:
             stage1_share: of the budget, for stage 1.
             confirm_share: of the long runs, for further seeds.
             num_anchors: at most a third of the long runs.
-            common_seeds: given to runs in turn.
 
         Raises:
             ValueError: the budget does not pay for two short runs and a long one.
@@ -112,7 +106,6 @@ class SearchPlan:
             stage2_trials=long_runs - confirm,
             confirm_trials=confirm,
             num_anchors=min(num_anchors, -(-long_runs // 3), long_runs - confirm),
-            common_seeds=common_seeds,
         )
 
     @property

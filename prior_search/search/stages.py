@@ -96,12 +96,10 @@ class Stages:
         horizon: Horizon = "short" if stage == "stage1" else "long"
         chosen = dict(values or history.space.decode(point) | self._fixed)
         known = history.long_trial(chosen) if horizon == "long" else None
-        trial = index if known is None else known
-        replicate = 0 if known is None else history.long_runs(known)
         return Suggestion(
             index=index,
-            trial=trial,
-            replicate=replicate,
+            trial=index if known is None else known,
+            replicate=0 if known is None else history.long_runs(known),
             stage=stage,
             role=role,
             horizon=horizon,
@@ -109,19 +107,7 @@ class Stages:
             values=chosen,
             rng_key=self._key(),
             num_told=len(history.observations),
-            seed_index=self._seed_index(trial, replicate),
         )
-
-    def _seed_index(self, trial: int, replicate: int) -> int | None:
-        """Common seeds in turn, in another order each turn: Sobol points alternate in place.
-
-        A configuration's first runs have a common seed each, further ones new seeds.
-        """
-        count = self.plan.common_seeds
-        if count == 0 or replicate >= count:
-            return None if count == 0 else replicate
-        order = np.random.default_rng([self.seed, trial // count]).permutation(count)
-        return int(order[(trial + replicate) % count])
 
     @one_thread()
     def _ask_stage2(self, pending: Sequence[tuple[float, ...]]) -> Suggestion | None:

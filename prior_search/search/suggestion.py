@@ -31,7 +31,6 @@ class Suggestion:
         rng_key: seed of everything random in the choice.
         num_told: observations that were known when it was chosen.
         hyperparameters: of the surrogate that chose it, from which the next fit starts.
-        seed_index: which seed to train with; runs of one index share it. None: one of its own.
     """
 
     index: int
@@ -48,7 +47,6 @@ class Suggestion:
     rng_key: int
     num_told: int = 0
     hyperparameters: tuple[float, ...] | None = None
-    seed_index: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""

@@ -32,7 +32,6 @@ class Surrogate:
         points: of runs, [n, d], repeated where a configuration was run with several seeds.
         fidelities: 0 for long, 1 for short, more for other studies, [n].
         values: objectives, [n], to minimize.
-        seeds: of the runs, where runs share them, [n]; None for one of its own.
         previous: hyperparameters of an earlier fit, as one more starting point.
         is_fitted: take ``previous`` as it is.
 
@@ -47,7 +46,6 @@ class Surrogate:
         values: Sequence[float],
         previous: Sequence[float] | None = None,
         *,
-        seeds: Sequence[int | None] | None = None,
         is_fitted: bool = False,
     ) -> None:
         y = np.asarray(values, dtype=float)
@@ -61,9 +59,9 @@ class Surrogate:
         target = np.empty_like(y)
         for fidelity, scale in self._scales.items():
             target[s == fidelity] = scale.forward(y[s == fidelity])
-        rows = Rows(x, s, target, np.ones(len(y)), in_common(s, seeds))
+        rows = Rows(x, s, target, np.ones(len(y)))
         rows = rows.take(_chosen(rows, MAX_ROWS))
-        pair = layouts(x.shape[1], max(2, int(s.max()) + 1), has_seeds=rows.common is not None)
+        pair = layouts(x.shape[1], max(2, int(s.max()) + 1))
         earlier = _split(previous, pair)
         thetas = [
             _hyperparameters(rows, layout, start, is_fitted=is_fitted)
@@ -82,17 +80,8 @@ class Surrogate:
 
     @property
     def noise_sd(self) -> float:
-        """Standard deviation of one long run's target, without what its seed does."""
+        """Standard deviation of one long run's target."""
         return float(np.sqrt(self.posterior.best.covariance.noise[LONG]))
-
-    @property
-    def seed_share(self) -> float | None:
-        """Of a long run's noise variance, what its seed does; None if no seeds are shared."""
-        covariance = self.posterior.best.covariance
-        if not covariance.layout.has_seeds:
-            return None
-        of_seed = float(covariance.seed_noise[LONG])
-        return of_seed / (of_seed + float(covariance.noise[LONG]))
 
     def predict(self, points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
         """Posterior mean and standard deviation of the noiseless long-horizon objective.
@@ -110,15 +99,6 @@ class Surrogate:
     def objectives(self, targets: np.ndarray) -> tuple[float, ...]:
         """Long-horizon targets in the units of the objective."""
         return tuple(self._scales[LONG].backward(t) for t in targets.tolist())
-
-
-def in_common(s: np.ndarray, seeds: Sequence[int | None] | None) -> np.ndarray | None:
-    """Which runs of one fidelity have one seed, 1 or 0, [n, n]; None if no seed is shared."""
-    if seeds is None or all(seed is None for seed in seeds):
-        return None
-    known = np.array([-1 if seed is None else seed for seed in seeds])
-    same = (known[:, None] == known) & (known >= 0) & (s[:, None] == s)
-    return same.astype(float)
 
 
 def target_scales(s: np.ndarray, y: np.ndarray) -> dict[int, TargetScale]:

@@ -72,30 +72,3 @@ def test_beside_a_cliff_nothing_is_lower_than_what_was_recorded() -> None:
     found = surface_of("real-test", runs, 0.25)
     assert found.minimum == pytest.approx(4.0)
     assert found.regret((2.5 / 8,)) == pytest.approx(0.0)
-
-
-def test_seeds_move_all_of_their_runs_as_they_moved_the_recorded_ones() -> None:
-    generator = np.random.default_rng(0)
-    of_seed = np.array([0.2, -0.2, 0.0])
-    runs = {
-        tuple(p): {
-            h: (bowl(p[None]) + of_seed + 0.01 * generator.normal(size=3)).tolist()
-            for h in ("long", "short")
-        }
-        for p in cube(2, 16)
-    }
-    own = surface_of("real-test", runs, 0.25)
-    shared = surface_of("real-test", runs, 0.25, has_seeds=True)
-
-    def spread(surface, one_seed: bool) -> float:  # type: ignore[no-untyped-def]
-        drawn = [
-            surface.sample(
-                (0.4, 0.5), "long", np.random.default_rng(k), np.random.default_rng(one_seed or k)
-            )
-            for k in range(200)
-        ]
-        return float(np.std(drawn))
-
-    assert spread(own, one_seed=True) > 0.1
-    assert spread(shared, one_seed=False) > 0.1
-    assert spread(shared, one_seed=True) < 0.05

@@ -22,27 +22,23 @@ from prior_search.search.layout import prior_of
 from prior_search.search.surrogate import Surrogate
 
 
-def fitted(num_runs: int = 30, fidelities: int = 3, *, common_seeds: bool = False) -> Surrogate:
+def fitted(num_runs: int = 30, fidelities: int = 3) -> Surrogate:
     rng = np.random.default_rng(3)
     points = rng.random((num_runs, 2))
     points[-3:] = points[:3]  # replicates
     s = np.arange(num_runs) % fidelities
     s[-3:] = s[:3]
     values = 2.0 + ((points - 0.4) ** 2).sum(1) * (1 + 0.3 * s) + 0.03 * rng.normal(size=num_runs)
-    seeds = [None, *np.arange(1, num_runs) % 4] if common_seeds else None
-    return Surrogate(points.tolist(), s.tolist(), values.tolist(), seeds=seeds)
+    return Surrogate(points.tolist(), s.tolist(), values.tolist())
 
 
 def at_long(points: np.ndarray) -> torch.Tensor:
     return torch.tensor(np.column_stack([points, np.zeros(len(points))]))
 
 
-def around_constant_and_bowl(
-    fidelities: int = 3, *, common_seeds: bool = False
-) -> list[Posterior]:
+def around_constant_and_bowl(fidelities: int = 3) -> list[Posterior]:
     """The best fit of each model; the bowl's skew and shear moved, as few runs leave them at 0."""
-    surrogate = fitted(fidelities=fidelities, common_seeds=common_seeds)
-    posteriors = surrogate.posterior.posteriors
+    posteriors = fitted(fidelities=fidelities).posterior.posteriors
     plain, bowl = posteriors[0], posteriors[len(posteriors) // 2]
     assert not plain.layout.has_bowl
     assert bowl.layout.has_bowl
@@ -51,11 +47,9 @@ def around_constant_and_bowl(
     return [plain, Posterior(bowl.rows, bowl.layout, theta)]
 
 
-@pytest.mark.parametrize("common_seeds", [False, True])
-def test_posterior_is_that_of_gpytorch(common_seeds: bool) -> None:
+def test_posterior_is_that_of_gpytorch() -> None:
     points = np.random.default_rng(0).random((7, 2))
-    for posterior in around_constant_and_bowl(common_seeds=common_seeds):
-        assert posterior.layout.has_seeds == common_seeds
+    for posterior in around_constant_and_bowl():
         reference = HorizonGP(posterior).posterior(at_long(points))
         mean, covariance = posterior.joint(points)
         np.testing.assert_allclose(mean, reference.mean[:, 0].detach(), atol=1e-7)
@@ -63,11 +57,8 @@ def test_posterior_is_that_of_gpytorch(common_seeds: bool) -> None:
         np.testing.assert_allclose(covariance, expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("common_seeds", [False, True])
-def test_evidence_is_the_marginal_likelihood_of_gpytorch_times_the_prior(
-    common_seeds: bool,
-) -> None:
-    for posterior in around_constant_and_bowl(common_seeds=common_seeds):
+def test_evidence_is_the_marginal_likelihood_of_gpytorch_times_the_prior() -> None:
+    for posterior in around_constant_and_bowl():
         model = HorizonGP(posterior)
         model.train()
         likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
@@ -81,9 +72,8 @@ def test_evidence_is_the_marginal_likelihood_of_gpytorch_times_the_prior(
 
 
 @pytest.mark.parametrize("fidelities", [2, 4])
-@pytest.mark.parametrize("common_seeds", [False, True])
-def test_gradient_of_the_evidence_is_its_slope(fidelities: int, common_seeds: bool) -> None:
-    for posterior in around_constant_and_bowl(fidelities, common_seeds=common_seeds):
+def test_gradient_of_the_evidence_is_its_slope(fidelities: int) -> None:
+    for posterior in around_constant_and_bowl(fidelities):
         evidence = Evidence(posterior.rows, posterior.layout)
         away = 0.1 * np.random.default_rng(1).normal(size=posterior.layout.size)
         theta = posterior.theta + away

@@ -54,11 +54,8 @@ def test_without_a_bowl_the_mean_is_zero() -> None:
 
 @pytest.mark.parametrize("dimension", [1, 2, 5])
 @pytest.mark.parametrize("fidelities", [2, 3, 6])
-@pytest.mark.parametrize("has_seeds", [False, True])
-def test_layouts_are_known_by_the_size_of_both(
-    dimension: int, fidelities: int, has_seeds: bool
-) -> None:
-    pair = layouts(dimension, fidelities, has_seeds=has_seeds)
+def test_layouts_are_known_by_the_size_of_both(dimension: int, fidelities: int) -> None:
+    pair = layouts(dimension, fidelities)
     assert layouts_of(dimension, sum(layout.size for layout in pair)) == pair
     assert layouts_of(dimension, pair[0].size) != pair
 

@@ -45,11 +45,6 @@ def test_a_limit_below_zero_is_refused() -> None:
         )
 
 
-def test_a_number_of_seeds_below_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="common_seeds must be >= 0, got -1"):
-        SearchPlan.for_budget(24.0, 0.25, common_seeds=-1)
-
-
 def test_a_count_that_is_no_integer_is_refused() -> None:
     with pytest.raises(TypeError, match=r"stage2_trials must be an integer, got 2\.5"):
         SearchPlan(
