@@ -83,8 +83,10 @@ COMMANDS = (
     "places",
     "report",
     "search",
+    "shell",
     "status",
     "study",
+    "tables",
 )
 LIBRARY_OWNERS = {
     "ray": {"runner/tune.py", "runner/tune_trials.py", "runner/ray_cluster.py"},
