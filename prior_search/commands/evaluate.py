@@ -60,8 +60,7 @@ def run(options: argparse.Namespace) -> int:
         resolve_device(options.device)
     except ValueError as error:
         raise RequestError(f"--device: {error}") from error
-    common = Path(os.path.commonpath([request.file.parent for request in requests]))
-    out = check_writable(options.out or common / "evaluation", "--out")
+    out = check_writable(options.out or _common_folder(requests) / "evaluation", "--out")
     try:
         evaluations = _evaluate_all(console, requests, out / EVALUATION_NAME, options.device)
     except KeyboardInterrupt:
@@ -75,6 +74,12 @@ def run(options: argparse.Namespace) -> int:
     for path in (out / EVALUATION_NAME, *pictures):
         console.print(str(path), highlight=False, soft_wrap=True)
     return 0
+
+
+def _common_folder(requests: Sequence[_Request]) -> Path:
+    """What all models share; among the seeds of a configuration a result would pass for one."""
+    common = Path(os.path.commonpath([request.file.parent for request in requests]))
+    return common.parent if common.name == "trials" else common
 
 
 def _request(console: Console, place: Path | str, data: str | None) -> _Request:

@@ -51,7 +51,10 @@ def train(study: Path, objectives: list[float | None], **changes: Any) -> list[T
         objective = objectives[spec.replicate]
         training.record(
             TrialResult(
-                trial=spec.trial, replicate=spec.replicate, attempt=0, objective=objective,
+                trial=spec.trial,
+                replicate=spec.replicate,
+                attempt=0,
+                objective=objective,
                 status="diverged" if objective is None else "completed",
             )  # fmt: skip
         )
