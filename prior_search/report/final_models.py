@@ -1,4 +1,4 @@
-"""Final trainings of a study, a row per configuration: what they and their evaluations measured."""
+"""Final models of a study, a row per configuration: what trainings and evaluations measured."""
 
 from __future__ import annotations
 

@@ -6,8 +6,6 @@ carries the same rules. Every text is escaped here.
 
 from __future__ import annotations
 
-import dataclasses
-
 from markupsafe import Markup, escape
 
 from prior_search.report.charts import Band, Chart, Line, Points, Rule, Words
@@ -15,7 +13,6 @@ from prior_search.report.palette import DARK, LIGHT, Shape, css_variables
 from prior_search.report.scales import Scale, ticks
 
 CHARACTER = 6.2  # width of an average one of 11 pixels, for margins and legends
-DIGIT = 7.0  # of a digit, in the widest of the fonts
 LINE_HEIGHT = 16
 RADIUS = 3.6
 EDGE = 10  # right of the plot, at least
@@ -63,9 +60,7 @@ class _Drawing:
         bottom = chart.height - (36 if chart.x.label else 22)
         x_ticks = ticks(chart.x, x0, x1, 5)
         full = Scale(low=x0, high=x1, start=left, end=chart.width - EDGE, is_log=chart.x.is_log)
-        ends = [full(value) + 0.5 * DIGIT * len(label) for value, label in x_ticks]
-        overhang = max([0.0, *(end - chart.width for end in ends)])  # of a label: it would be cut
-        self.x = dataclasses.replace(full, end=full.end - overhang)
+        self.x = full.with_room_for(x_ticks, chart.width)
         self.y = Scale(low=y0, high=y1, start=bottom, end=top + 4, is_log=chart.y.is_log)
         label = escape(f"{chart.title}. {chart.note}")
         self.parts = [

@@ -56,7 +56,7 @@ def train(study: Path, objectives: list[float | None], **changes: Any) -> list[T
                 attempt=0,
                 objective=objective,
                 status="diverged" if objective is None else "completed",
-            )  # fmt: skip
+            )
         )
     training.write_metrics()
     training.close()
@@ -181,6 +181,7 @@ def test_page_and_table_show_every_configuration(unfinished_study: Study, tmp_pa
     with (out / "tables" / "final.csv").open() as file:
         rows = {(row["folder"], row["metric"]): row for row in csv.DictReader(file)}
     assert list(rows) == [
-        ("td-t0011", "objective"), ("td-t0011", "information_bits"), ("td-t0011", "accuracy.class"),
+        ("td-t0011", "objective"), ("td-t0011", "information_bits"),
+        ("td-t0011", "accuracy.class"),
     ]  # fmt: skip
     assert float(rows["td-t0011", "objective"]["mean"]) == fmean([4.0, 4.5])
