@@ -119,7 +119,7 @@ def _evaluations(final: Path) -> dict[tuple[object, ...], Evaluation]:
 
     A damaged record, or one of another version, is warned of and counts as none.
     """
-    found = {}
+    found: dict[tuple[object, ...], Evaluation] = {}
     for path in sorted(final.rglob(EVALUATION_NAME)):
         try:
             records = read_evaluations(path)
