@@ -15,7 +15,13 @@ import torch
 
 from prior_search.data import ObjectTracks
 from prior_search.device import resolve_device
-from prior_search.evaluation import MEASURE, Evaluation, reconstruct_all
+from prior_search.evaluation import (
+    EVALUATION_NAME,
+    MEASURE,
+    Evaluation,
+    read_evaluations,
+    reconstruct_all,
+)
 from prior_search.evaluation.measure import Progress
 from prior_search.model_file import load_model, read_origin
 from prior_search.tasks import make_task
@@ -23,8 +29,6 @@ from prior_search.trial import MetricPoint
 from prior_search.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
-
-EVALUATION_NAME = "evaluation.json"  # beside a model: its record
 
 
 def sha256_of(file: Path) -> str:
@@ -92,9 +96,9 @@ def known_evaluation(file: Path) -> Evaluation | None:
     if not record.exists():
         return None
     try:
-        found = Evaluation.from_dict(json.loads(record.read_text()))
-    except (KeyError, TypeError, ValueError) as error:
-        logger.warning("%s is no record of this version and does not count: %s", record, error)
+        (found,) = read_evaluations(record)
+    except ValueError as error:
+        logger.warning("%s; it does not count", error)
         return None
     return found if found.model_sha256 == sha256_of(file) else None
 

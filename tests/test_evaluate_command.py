@@ -23,7 +23,7 @@ MakeSpec = Callable[..., TrialSpec]
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: Any, tracks_path: Path, make_spec: MakeSpec) -> dict[Path, float]:
     """Folders of two final models, beside each other, and the objectives at their ends."""
-    parent = tmp_path_factory.mktemp("models")
+    parent = tmp_path_factory.mktemp("models") / "trials"  # as of a final training
     found = {}
     for family, bottleneck in (("gaussian", "prior"), ("ema_vq", "td")):
         spec = make_spec(
@@ -57,7 +57,8 @@ def test_several_models_are_evaluated_into_one_table_record_and_set_of_pictures(
 ) -> None:
     monkeypatch.setattr(probe, "PENALTIES", (1e-2, 1e-4))  # a shorter path, for time
     first, second = models
-    assert run(first, "--data", tracks_path, "--out", first.parent / "evaluation") == 0
+    out = first.parent.parent / "evaluation"
+    assert run(first, "--data", tracks_path, "--out", out) == 0
     capsys.readouterr()
     assert run(*models, "--data", tracks_path) == 0
     shown = capsys.readouterr().out
@@ -65,7 +66,7 @@ def test_several_models_are_evaluated_into_one_table_record_and_set_of_pictures(
         assert text in shown
     assert f"evaluated before: {first}" in shown
     assert f"evaluating {second}" in shown
-    out = first.parent / "evaluation"
+    assert set(first.parent.iterdir()) == set(models), "what a shell makes of trials/* are models"
     made = {path.name for path in out.iterdir()}
     assert made == {"evaluation.json"} | {
         f"accuracy_by_{what}.{ending}"

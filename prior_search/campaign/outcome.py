@@ -11,14 +11,9 @@ import numpy as np
 from prior_search.campaign.parts import final_folder
 from prior_search.campaign.plan import CampaignPlan, control_name
 from prior_search.data import open_tracks
-from prior_search.evaluation import Evaluation
+from prior_search.evaluation import EVALUATION_NAME, Evaluation
 from prior_search.event_log import PLAN_NAME, Event, holds_study, read_events
-from prior_search.model_evaluation import (
-    EVALUATION_NAME,
-    known_evaluation,
-    pictured,
-    reconstructions,
-)
+from prior_search.model_evaluation import known_evaluation, pictured, reconstructions
 from prior_search.model_file import MODEL_NAME
 from prior_search.models import parameter_table
 from prior_search.report import Export, draw_accuracy_by_budget, read_export, trial_rows

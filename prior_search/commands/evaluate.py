@@ -20,7 +20,7 @@ from prior_search.commands.tables import print_whole
 from prior_search.data import open_tracks
 from prior_search.device import resolve_device
 from prior_search.errors import RequestError
-from prior_search.evaluation import METRICS, Evaluation
+from prior_search.evaluation import EVALUATION_NAME, METRICS, Evaluation, read_evaluations
 from prior_search.model_evaluation import (
     evaluate_model,
     pictured,
@@ -60,21 +60,26 @@ def run(options: argparse.Namespace) -> int:
         resolve_device(options.device)
     except ValueError as error:
         raise RequestError(f"--device: {error}") from error
-    common = Path(os.path.commonpath([request.file.parent for request in requests]))
-    out = check_writable(options.out or common / "evaluation", "--out")
+    out = check_writable(options.out or _common_folder(requests) / "evaluation", "--out")
     try:
-        evaluations = _evaluate_all(console, requests, out / "evaluation.json", options.device)
+        evaluations = _evaluate_all(console, requests, out / EVALUATION_NAME, options.device)
     except KeyboardInterrupt:
         return interrupted(console, "models")
     pictures = _draw(evaluations, out) + _draw_images(requests, out, options.device)
     publish(out)
     if options.json:
-        print((out / "evaluation.json").read_text(), end="")
+        print((out / EVALUATION_NAME).read_text(), end="")
         return 0
     _show(console, evaluations)
-    for path in (out / "evaluation.json", *pictures):
+    for path in (out / EVALUATION_NAME, *pictures):
         console.print(str(path), highlight=False, soft_wrap=True)
     return 0
+
+
+def _common_folder(requests: Sequence[_Request]) -> Path:
+    """What all models share; among the seeds of a configuration a result would pass for one."""
+    common = Path(os.path.commonpath([request.file.parent for request in requests]))
+    return common.parent if common.name == "trials" else common
 
 
 def _request(console: Console, place: Path | str, data: str | None) -> _Request:
@@ -126,11 +131,9 @@ def _known(record: Path) -> dict[tuple[str, str], Evaluation]:
     if not record.exists():
         return {}
     try:
-        entries = [
-            Evaluation.from_dict(entry) for entry in json.loads(record.read_text())["models"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise RequestError(f"{record} is no record of this version: {error}; remove it") from error
+        entries = read_evaluations(record)
+    except ValueError as error:
+        raise RequestError(f"{error}; remove it") from error
     return {(entry.model_sha256, entry.data_fingerprint): entry for entry in entries}
 
 

@@ -11,9 +11,10 @@ from prior_search.evaluation.reconstruction import (
     reconstruct,
     reconstruct_all,
 )
-from prior_search.evaluation.record import Evaluation
+from prior_search.evaluation.record import EVALUATION_NAME, Evaluation, read_evaluations
 
 __all__ = [
+    "EVALUATION_NAME",
     "MEASURE",
     "METRICS",
     "Evaluation",
@@ -26,6 +27,7 @@ __all__ = [
     "ms_ssim",
     "probe_budget",
     "quality_by_budget",
+    "read_evaluations",
     "reconstruct",
     "reconstruct_all",
     "ssim",

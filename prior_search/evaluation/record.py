@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from prior_search.evaluation.probe import ProbeScore
@@ -12,6 +14,7 @@ from prior_search.evaluation.reconstruction import ImageMean
 from prior_search.trial import TrialSpec
 
 FORMAT = 2  # of the record; a change of what a number means must change it
+EVALUATION_NAME = "evaluation.json"  # of a file with records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +90,16 @@ class Evaluation:
         return cls(
             information_bits=bits, probes=probes, image_quality=quality, spec=spec, **fields
         )
+
+
+def read_evaluations(path: Path) -> list[Evaluation]:
+    """The records in a file: one beside its model, or those of all ``models`` evaluated at once.
+
+    Raises:
+        ValueError: the file is damaged, or of another version.
+    """
+    try:
+        data = json.loads(path.read_text())
+        return [Evaluation.from_dict(entry) for entry in data.get("models", [data])]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no record of this version: {error}") from error

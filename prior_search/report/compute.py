@@ -21,7 +21,7 @@ class SearchCompute:
         spent: of runs that have an outcome.
         confirmation: the part of ``spent`` that measured the predicted best configuration and
             leading ones again; a search whose best is separated earlier needs less of it.
-        open_runs: handed out, without an outcome yet.
+        open_runs: under way: handed out, without an outcome yet.
         wall_seconds: of all attempts, those that were lost included.
     """
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from prior_search import __version__
 from prior_search.report import svg
 from prior_search.report.control_section import mean_of
+from prior_search.report.final_models import measured
 from prior_search.report.palette import DARK, LIGHT, css_variables
 from prior_search.report.scales import tick_label
 
@@ -39,7 +40,7 @@ def render(template: str, view: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"svg": svg.to_svg, "short": _short, "duration": _duration}
-    environment.filters["seeds"] = mean_of
+    environment.filters |= {"seeds": mean_of, "measured": measured}
     style, script = Markup(_style()), Markup(_asset("report.js"))  # ours, not a user's
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from prior_search.report.charts import Axis, Band, Chart, Line, Points, Rule, Words
 from prior_search.report.palette import LIGHT, Shape
-from prior_search.report.scales import ticks
+from prior_search.report.scales import Scale, ticks
 
 DPI = 144
 MARKERS: dict[Shape, str] = {
@@ -37,9 +37,14 @@ def _figure(chart: Chart) -> Figure:
     rows = _legend_rows(chart)
     head = 30 + 15 * rows + (12 if chart.y.label else 0)
     labels = [label for _, label in ticks(chart.y, *chart.range_of("y"), 5)]
-    left = (14 + 6.2 * max(map(len, labels), default=0)) / chart.width
+    left = 14 + 6.2 * max(map(len, labels), default=0)
     axes = figure.add_axes(
-        (left, 40 / chart.height, 1 - left - 0.03, 1 - (head + 40) / chart.height)
+        (
+            left / chart.width,
+            40 / chart.height,
+            (_right(chart, left) - left) / chart.width,
+            1 - (head + 40) / chart.height,
+        )
     )
     figure.text(0.01, 1 - 5 / chart.height, chart.title, va="top", weight="bold", size=9.5)
     if chart.y.label:
@@ -62,6 +67,13 @@ def _figure(chart: Chart) -> Figure:
             columnspacing=1.2,
         )
     return figure
+
+
+def _right(chart: Chart, left: float) -> float:
+    """End of the plot in pixels, where the labels of its ticks have room."""
+    low, high = chart.range_of("x")
+    scale = Scale(low=low, high=high, start=left, end=0.97 * chart.width, is_log=chart.x.is_log)
+    return scale.with_room_for(ticks(chart.x, low, high, 5), chart.width).end
 
 
 def _legend_rows(chart: Chart) -> int:

@@ -23,6 +23,7 @@ def report_tables(study: Study, view: StudyView) -> dict[str, pa.Table]:
             for move in (control.moves if control else ())
         ],
         "control": control.records() if control else [],
+        "final": [record for model in view.finals for record in model.records()],
         "compute": [dataclasses.asdict(entry) for entry in view.compute],
         "incidents": [dataclasses.asdict(entry) for entry in view.incidents],
     }

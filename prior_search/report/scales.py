@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prior_search.report.charts import Axis
 
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+DIGIT = 7.0  # pixels of a digit of 11, in the widest of the fonts
 MAX_DECADES = 5  # labels of a log axis; beyond, every second or third power
 
 
@@ -29,6 +32,16 @@ class Scale:
         else:
             share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
+
+    def with_room_for(self, labels: Iterable[tuple[float, str]], width: float) -> Scale:
+        """The scale with an earlier end, if a label centered at its value would pass ``width``."""
+        ends = [self.end]
+        for value, label in labels:
+            at, limit = self(value), width - 0.5 * DIGIT * len(label)
+            if at > limit > self.start:
+                shrink = (limit - self.start) / (at - self.start)
+                ends.append(self.start + shrink * (self.end - self.start))
+        return dataclasses.replace(self, end=min(ends))
 
 
 def ticks(axis: Axis, low: float, high: float, count: int) -> list[tuple[float, str]]:

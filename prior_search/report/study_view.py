@@ -12,6 +12,7 @@ from prior_search.event_log import Event
 from prior_search.report.charts import Chart
 from prior_search.report.compute import EqualTuning, SearchCompute, compute_of, equal_tuning
 from prior_search.report.control_section import ControlSection, control_section
+from prior_search.report.final_models import FinalModel, final_models
 from prior_search.report.incidents import Incident, clock, incidents
 from prior_search.report.overview_charts import overview
 from prior_search.report.search_view import SearchView, search_view
@@ -60,6 +61,7 @@ class StudyView:
     compute: tuple[SearchCompute, ...]
     tuning: EqualTuning
     control: ControlSection | None
+    finals: tuple[FinalModel, ...]
     trained: tuple[Picture, ...]
     incidents: tuple[Incident, ...]
     trials: TrialTable
@@ -111,6 +113,7 @@ def study_view(study: Study) -> StudyView:
         compute=tuple(compute),
         tuning=equal_tuning(compute, is_finished=is_finished),
         control=_control(study, best),
+        finals=tuple(final_models(study.folder)),
         trained=tuple(evaluation_pictures(study.folder)),
         incidents=tuple(incidents(study.events)),
         trials=trial_table(rows, [r.name for r in request.ranges], recommended),

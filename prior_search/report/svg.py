@@ -15,6 +15,7 @@ from prior_search.report.scales import Scale, ticks
 CHARACTER = 6.2  # width of an average one of 11 pixels, for margins and legends
 LINE_HEIGHT = 16
 RADIUS = 3.6
+EDGE = 10  # right of the plot, at least
 
 STYLE = (
     "svg.chart{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}"
@@ -57,18 +58,20 @@ class _Drawing:
         left = 8 + CHARACTER * max([len(label) for _, label in y_ticks], default=0)
         top = 26 + LINE_HEIGHT * len(rows) + (LINE_HEIGHT + 4 if chart.y.label else 0)
         bottom = chart.height - (36 if chart.x.label else 22)
-        self.x = Scale(low=x0, high=x1, start=left, end=chart.width - 10, is_log=chart.x.is_log)
+        x_ticks = ticks(chart.x, x0, x1, 5)
+        full = Scale(low=x0, high=x1, start=left, end=chart.width - EDGE, is_log=chart.x.is_log)
+        self.x = full.with_room_for(x_ticks, chart.width)
         self.y = Scale(low=y0, high=y1, start=bottom, end=top + 4, is_log=chart.y.is_log)
         label = escape(f"{chart.title}. {chart.note}")
         self.parts = [
             f'<svg class="chart" viewBox="0 0 {chart.width} {chart.height}" role="img" '
             f'aria-label="{label}">',
             f'<clipPath id="{escape(chart.name)}-plot"><rect x="{left:.1f}" y="{top:.1f}" '
-            f'width="{chart.width - 10 - left:.1f}" height="{bottom - top:.1f}"/></clipPath>',
+            f'width="{self.x.end - left:.1f}" height="{bottom - top:.1f}"/></clipPath>',
         ]
         self.text(0, 13, chart.title, "heading")
         self._legend(rows)
-        self._axes(ticks(chart.x, x0, x1, 5), y_ticks, top)
+        self._axes(x_ticks, y_ticks, top)
         for layer in chart.layers:
             getattr(self, f"_{type(layer).__name__.lower()}")(layer)
         self.parts.append("</svg>")

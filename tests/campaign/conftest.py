@@ -11,10 +11,9 @@ import pytest
 
 from prior_search.campaign import Campaign, CampaignPlan, Ended, Ground
 from prior_search.environment import versions
-from prior_search.evaluation import Evaluation
+from prior_search.evaluation import EVALUATION_NAME, Evaluation
 from prior_search.evaluation.probe import ProbeScore
 from prior_search.event_log import PLAN_NAME, Event
-from prior_search.model_evaluation import EVALUATION_NAME
 from prior_search.trial import TrialResult, TrialSpec
 
 PLAN = """

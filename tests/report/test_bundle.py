@@ -121,6 +121,20 @@ def test_a_study_is_shown_as_far_as_it_is(unfinished_study: Study, tmp_path: Pat
 
 
 @pytest.mark.parametrize("unfinished_study", [5], indirect=True)
+def test_a_run_that_a_worker_has_is_under_way(
+    unfinished_study: Study, report_folder: Path, tmp_path: Path
+) -> None:
+    spec = unfinished_study.next_trial()
+    assert spec is not None
+    unfinished_study.record_start(spec, "worker")
+    text = Page(write_report(unfinished_study, tmp_path / "report")).text
+    assert "under way" in text
+    assert "without outcome" not in text
+    assert "Runs under way have begun" in text
+    assert "Runs under way" not in Page(report_folder / "index.html").text, "all have ended"
+
+
+@pytest.mark.parametrize("unfinished_study", [5], indirect=True)
 def test_pictures_of_evaluated_models_are_inside_the_page(
     unfinished_study: Study, tmp_path: Path
 ) -> None:

@@ -77,6 +77,25 @@ def test_words_at_the_edge_end_there_instead_of_being_cut() -> None:
     assert found["short"] == "middle"
 
 
+def test_a_label_of_the_last_tick_is_not_cut_at_the_edge() -> None:
+    for label in ("4.60", "1000000"):
+        axis = Axis(ticks=((1.0, "1"), (3.0, label)), low=1.0, high=3.0)
+        drawing = ElementTree.fromstring(str(to_svg(chart(x=axis))))
+        (last,) = (e for e in drawing.iter("text") if e.text == label)
+        assert last.attrib["text-anchor"] == "middle"
+        middle = float(last.attrib["x"])
+        assert middle + 3.5 * len(label) <= 380.05, "a digit has up to 7 pixels"
+        marker = [e for e in drawing.iter("circle") if e.find("title") is not None][-1]
+        assert float(marker.attrib["cx"]) == middle, "a label stands below its value"
+
+
+def test_a_scale_ends_early_enough_for_a_label_before_its_end() -> None:
+    scale = Scale(low=0.0, high=10.0, start=20.0, end=120.0, is_log=False)
+    assert scale.with_room_for([(5.0, "5"), (10.0, "10")], 130.0) == scale
+    label = "9" * 8  # 28 pixels beyond its middle, which must come to 102
+    assert scale.with_room_for([(9.0, label)], 130.0)(9.0) == pytest.approx(102.0)
+
+
 def test_bands_do_not_widen_the_axis() -> None:
     band = Band(x=(1.0, 2.0), low=(-1e9, -1e9), high=(1e9, 1e9))
     line = Line(x=(1.0, 2.0), y=(4.0, 6.0))

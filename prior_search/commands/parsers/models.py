@@ -63,7 +63,10 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print evaluation.json, no tables")
     parser.add_argument(
-        "--out", type=place, metavar="DIR", help="default: evaluation/ beside the models"
+        "--out",
+        type=place,
+        metavar="DIR",
+        help="default: evaluation/ in the folder that the models share",
     )
 
 
