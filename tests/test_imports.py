@@ -52,10 +52,11 @@ ALLOWED: dict[str, set[str]] = {
     | {"search", "event_log", "request", "steering", "study_search", "study_runs", "storage"},
     "environment": {"errors", "redaction"},
     "study_folder": {"environment", "errors", "event_log", "request", "study"},
-    "report": RECORD_SIDE | {"evaluation"},
+    "report": RECORD_SIDE | {"evaluation", "remaining_time"},
     "final_training": RECORD_SIDE,
     "mlflow_log": GROUND | {"event_log"},
-    "progress": GROUND | {"event_log"},
+    "remaining_time": GROUND,
+    "progress": GROUND | {"event_log", "remaining_time"},
     "synthetic": GROUND | {"toml_input", "storage"},
     "runner": GROUND
     | {"data", "training", "device", "model_file", "synthetic", "storage", "model_evaluation"},

@@ -146,7 +146,8 @@ def _train_final(
         listener=to_all(mirror, view),
     )
     try:
-        with ProgressView(console, options.seeds) as shown:
+        steps = sum(spec.horizon for spec in training.specs)
+        with ProgressView(console, options.seeds, steps) as shown:
             shown.replay(training.events)
             view.append(shown)
             if not training.is_finished:
