@@ -81,7 +81,7 @@ COMMANDS = (
     "evaluate",
     "final",
     "params",
-    "places",
+    "training_data",
     "report",
     "search",
     "status",

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from prior_search.commands.places import check_writable, prepare_data
+from prior_search.commands.places import check_writable
 from prior_search.commands.shell import interrupted
 from prior_search.commands.tables import print_whole
+from prior_search.commands.training_data import prepare_data
 from prior_search.data import open_tracks
 from prior_search.device import resolve_device
 from prior_search.errors import RequestError

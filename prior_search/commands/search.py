@@ -19,11 +19,11 @@ from prior_search.commands.places import (
     check_device,
     check_writable,
     executor,
-    prepare_data,
     to_all,
 )
 from prior_search.commands.shell import interrupted, program, show_next, shown
 from prior_search.commands.steering import make_changes, read_steering
+from prior_search.commands.training_data import prepare_data
 from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.event_log import read_events
