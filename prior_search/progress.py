@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prior_search.event_log import Event
+from prior_search.remaining_time import RemainingTime, format_duration
 from prior_search.trial import OBJECTIVES, TrialSpec
 
 RECENT = 6  # ended trials that the table keeps in view
@@ -36,11 +37,13 @@ class ProgressView:
     Args:
         console: where to show.
         total_runs: training runs that the whole study plans, for the share done.
+        total_steps: optimization steps of these runs, for the time remaining.
     """
 
-    def __init__(self, console: Console, total_runs: int) -> None:
+    def __init__(self, console: Console, total_runs: int, total_steps: int) -> None:
         self._console = console
         self._total = total_runs
+        self._remaining = RemainingTime(total_steps)
         self._started = time.monotonic()
         self._specs: dict[tuple[int, int], TrialSpec] = {}
         self._running: dict[tuple[int, int], str] = {}
@@ -65,6 +68,7 @@ class ProgressView:
         for event in events:
             self._apply(event)
         self._running.clear()
+        self._remaining.restart()
 
     def on_event(self, event: Event) -> None:
         """Take one new event and show it."""
@@ -78,21 +82,26 @@ class ProgressView:
                 spec = TrialSpec.from_dict(event["spec"])
                 self._specs[spec.key[:2]] = spec
                 if spec.attempt:
+                    self._remaining.retry(spec)
                     return f"{spec.arm_name:5s} {spec.label} again: {event['reason']}"
             case "trial_started":
-                self._running[_run_key(event["key"])] = ""
+                key = _run_key(event["key"])
+                self._running[key] = ""
+                self._remaining.start(self._specs[key], event["time"])
             case "metric_point":
                 if _run_key(event["key"]) in self._running:
                     spec = self._specs[_run_key(event["key"])]
                     value = event["metrics"].get("objective", math.nan)
                     self._running[spec.key[:2]] = f"{event['step']}/{spec.horizon}  {value:.3f}"
+                    self._remaining.reach(spec, event["step"], event["time"])
             case "trial_ended":
-                return self._end(event["result"], event.get("reused"))
+                return self._end(event["result"], event.get("reused"), event["time"])
         return None
 
-    def _end(self, result: dict[str, Any], reused: str | None) -> str:
+    def _end(self, result: dict[str, Any], reused: str | None, now: float) -> str:
         spec = self._specs[(result["trial"], result["replicate"])]
         self._running.pop(spec.key[:2], None)
+        self._remaining.end(spec, now)
         value = result["objective"]
         self._ended.append((spec, result["status"], value))
         if value is not None and spec.stage != "stage1":
@@ -106,7 +115,7 @@ class ProgressView:
         return (
             f"{counted} {spec.arm_name:5s} {spec.label} {result['status']}"
             f"  {spec.stage} {spec.role}{shown}  {format_weights(spec.weights.as_dict())}"
-            f"  {took}{self._best_text(spec.arm_name)}{error}"
+            f"  {took}{self._best_text(spec.arm_name)}{self._left_text('  ')}{error}"
         )
 
     def _objective(self) -> str:
@@ -116,6 +125,11 @@ class ProgressView:
     def _best_text(self, arm: str) -> str:
         best = self._best.get(arm)
         return "" if best is None else f"  best measured {best[0]:.4f} ({best[1].label})"
+
+    def _left_text(self, before: str) -> str:
+        """What is left if all planned runs are made; a search may need fewer."""
+        seconds = self._remaining.seconds
+        return "" if not seconds else f"{before}about {format_duration(seconds)} left"
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
@@ -127,7 +141,8 @@ class ProgressView:
         for key, progress in self._running.items():
             self._add_row(table, self._specs[key], "running", progress)
         elapsed = time.monotonic() - self._started
-        done = f"{len(self._ended)} of {self._total} runs ended, {elapsed:.0f} s"
+        done = f"{len(self._ended)} of {self._total} runs ended, {format_duration(elapsed)}"
+        done += self._left_text(", ")
         best = [
             f"{search}: {value:.4f} ({spec.label})" for search, (value, spec) in self._best.items()
         ]

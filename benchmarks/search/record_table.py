@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from scipy.stats import qmc
 
-from prior_search.commands.places import prepare_data
+from prior_search.commands.training_data import prepare_data
 from prior_search.data import ObjectTracks, open_tracks
 from prior_search.errors import TrialDivergedError
 from prior_search.models import PRESETS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from prior_search.commands.places import check_writable, prepare_data
+from prior_search.commands.places import check_writable
 from prior_search.commands.shell import interrupted
 from prior_search.commands.tables import print_whole
+from prior_search.commands.training_data import prepare_data
 from prior_search.data import open_tracks
 from prior_search.device import resolve_device
 from prior_search.errors import RequestError
@@ -114,13 +116,21 @@ def _evaluate_all(
     """Evaluate what ``record`` does not hold yet; it is written after every model."""
     known = _known(record)
     found = [known.get((request.sha256, request.fingerprint)) for request in requests]
-    for number, request in enumerate(requests):
-        verb = "evaluating" if found[number] is None else "evaluated before:"
-        console.print(
-            f"[{number + 1}/{len(requests)}] {verb} {request.file}", markup=False, soft_wrap=True
-        )
-        if found[number] is None:
-            found[number] = _evaluate(console, request, device)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    say(f"models: {len(requests)} given, {found.count(None)} to evaluate")
+    for number, request in enumerate(requests, start=1):
+        entry, place = found[number - 1], f"[{number}/{len(requests)}]"
+        if entry is None:
+            say(f"{place} evaluating {request.file}")
+            began = time.monotonic()
+            entry = found[number - 1] = _evaluate(console, request, device)
+            took = f"in {time.monotonic() - began:.0f}s"
+        else:
+            took = f"before: {request.file}"
+        say(f"{place} evaluated {took}  {OBJECTIVES[request.spec.task]} {entry.objective:.4f}")
         content = {"models": [entry.as_dict() for entry in found if entry is not None]}
         write_whole(record, json.dumps(content, indent=2) + "\n")
     return [entry for entry in found if entry is not None]

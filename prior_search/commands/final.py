@@ -10,14 +10,9 @@ from typing import Any
 from rich.console import Console
 
 from prior_search.commands.parsers.flags import default_storage
-from prior_search.commands.places import (
-    MIRROR_SECONDS,
-    check_writable,
-    executor,
-    prepare_data,
-    to_all,
-)
+from prior_search.commands.places import MIRROR_SECONDS, check_writable, executor, to_all
 from prior_search.commands.shell import interrupted, show_next, shown
+from prior_search.commands.training_data import prepare_data
 from prior_search.default_weights import default_weights
 from prior_search.environment import versions
 from prior_search.errors import RequestError
@@ -146,7 +141,8 @@ def _train_final(
         listener=to_all(mirror, view),
     )
     try:
-        with ProgressView(console, options.seeds) as shown:
+        steps = sum(spec.horizon for spec in training.specs)
+        with ProgressView(console, options.seeds, steps) as shown:
             shown.replay(training.events)
             view.append(shown)
             if not training.is_finished:

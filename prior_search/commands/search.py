@@ -19,11 +19,11 @@ from prior_search.commands.places import (
     check_device,
     check_writable,
     executor,
-    prepare_data,
     to_all,
 )
 from prior_search.commands.shell import interrupted, program, show_next, shown
 from prior_search.commands.steering import make_changes, read_steering
+from prior_search.commands.training_data import prepare_data
 from prior_search.environment import versions
 from prior_search.errors import RequestError
 from prior_search.event_log import read_events
@@ -127,7 +127,6 @@ def run_study(
         past: trainings to take over.
         changes: by the user, to be made before it goes on.
     """
-    per_search = StudyRequest.read(folder / "study.toml").budget.trials
     view: list[ProgressView] = []
     mirror = MirrorThread(folder, options.tracking_uri)
     study = Study(folder, listener=to_all(mirror, view))
@@ -137,7 +136,7 @@ def run_study(
         make_changes(study, changes)
         if not study.is_finished:
             _show_start(console, study, folder)
-            with ProgressView(console, per_search * len(study.request.bottlenecks)) as shown:
+            with _progress(console, study.request) as shown:
                 shown.replay(study.events)
                 view.append(shown)
                 study.reuse(past)
@@ -152,6 +151,13 @@ def run_study(
         mirror.close(timeout=patience)
         study.close()
     return 0
+
+
+def _progress(console: Console, request: StudyRequest) -> ProgressView:
+    searched = len(request.bottlenecks)
+    return ProgressView(
+        console, request.budget.trials * searched, request.planned_steps * searched
+    )
 
 
 def _show_start(console: Console, study: Study, folder: Path) -> None:

@@ -23,16 +23,11 @@ from prior_search.campaign import (
 from prior_search.campaign.ground import LOCK_NAME, only_driver
 from prior_search.commands.campaign_view import CampaignView
 from prior_search.commands.dry_run import step_seconds
-from prior_search.commands.places import (
-    MIRROR_SECONDS,
-    check_device,
-    check_writable,
-    executor,
-    prepare_data,
-)
+from prior_search.commands.places import MIRROR_SECONDS, check_device, check_writable, executor
 from prior_search.commands.search import write_pages
 from prior_search.commands.shell import interrupted
 from prior_search.commands.tables import print_whole
+from prior_search.commands.training_data import prepare_data
 from prior_search.environment import versions, write_environment
 from prior_search.errors import RequestError, WorkerLostError
 from prior_search.event_log import PLAN_NAME, holds_campaign

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +20,16 @@ from prior_search.redaction import redact
 
 # of a study and its final trainings, or of those of a campaign
 LOGS = ("events.jsonl", "final/*/events.jsonl", "*/events.jsonl", "*/final/*/events.jsonl")
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOOK_SECONDS = 0.2  # between two looks at whether it is to end
+GRACE_SECONDS = 10.0  # for requests that the server is answering
 
 
 def run(options: argparse.Namespace) -> int:
-    """Bring the mirror up to date and run MLflow's server on it until interrupted."""
+    """Bring the mirror up to date and run MLflow's server on it.
+
+    Returns 0 after Ctrl-C, 128 + n after another signal n, or the server's own code.
+    """
     is_served = (options.tracking_uri or "").startswith("http")
     if not is_served:
         _check_free(options.port)
@@ -36,10 +45,41 @@ def run(options: argparse.Namespace) -> int:
         return 0
     command = ui_command(folder, options.port, options.tracking_uri)
     print(f"MLflow on http://127.0.0.1:{options.port}{page} (Ctrl-C ends it)", flush=True)
+    return _serve(command)
+
+
+def _serve(command: Sequence[str]) -> int:
+    """Run a server until it ends or a signal asks for it; all of its processes end with it.
+
+    They are a group of their own, whose number cannot be anybody else's while its first process
+    is not waited for. The signals only leave a note: whenever one comes, the server is known.
+    """
+    asked: list[int] = []
+    # what nohup or a shell's & made us ignore stays ignored
+    taken = [number for number in ENDS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in taken}
+    server = subprocess.Popen(command, process_group=0)
     try:
-        return subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+        while not asked and not _has_ended(server):
+            time.sleep(LOOK_SECONDS)
+        os.killpg(server.pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while not _has_ended(server) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        code = server.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not asked:
+        return code if code >= 0 else 128 - code
+    return 0 if asked[0] == signal.SIGINT else 128 + asked[0]
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has; it is not waited for."""
+    state = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return state is not None
 
 
 def _check_free(port: int) -> None:

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from prior_search import __version__
+from prior_search.remaining_time import format_duration
 from prior_search.report import svg
 from prior_search.report.control_section import mean_of
 from prior_search.report.final_models import measured
@@ -39,7 +40,7 @@ def render(template: str, view: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"svg": svg.to_svg, "short": _short, "duration": _duration}
+    environment.filters |= {"svg": svg.to_svg, "short": _short, "duration": format_duration}
     environment.filters |= {"seeds": mean_of, "measured": measured}
     style, script = Markup(_style()), Markup(_asset("report.js"))  # ours, not a user's
     policy = (
@@ -70,12 +71,3 @@ def _hash(content: str) -> str:
 def _short(value: float) -> str:
     """Three digits."""
     return tick_label(float(f"{value:.3g}"))
-
-
-def _duration(seconds: float) -> str:
-    """As ``1 h 05 min``, ``6 min 02 s`` or ``17 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

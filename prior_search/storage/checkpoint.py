@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -46,11 +47,15 @@ class Checkpoint:
         path: of the file on this machine.
         seconds: between two checkpoints.
         address: of the run's folder in a bucket, where the file belongs; None: it stays here.
+        has_folder: whether the file's folder is of this run alone, and goes with it.
     """
 
-    def __init__(self, path: Path, seconds: float, address: str | None = None) -> None:
+    def __init__(
+        self, path: Path, seconds: float, address: str | None = None, *, has_folder: bool = False
+    ) -> None:
         self.path = path
         self._seconds = seconds
+        self._has_folder = has_folder
         self._store = None if address is None else FileStore(address)
         self._saved = time.monotonic()
 
@@ -65,9 +70,9 @@ class Checkpoint:
         """
         place = below(trials, label)
         if not is_remote(place):
-            return cls(Path(place) / NAME, seconds)
+            return cls(Path(place) / NAME, seconds, has_folder=True)
         scratch = cache_folder() / "trials" / hashlib.sha256(place.encode()).hexdigest()[:16]
-        return cls(scratch / NAME, seconds, place)
+        return cls(scratch / NAME, seconds, place, has_folder=True)
 
     def fetch(self) -> bool:
         """Whether there is one to go on from; brought here from the bucket first."""
@@ -89,7 +94,9 @@ class Checkpoint:
                 self._store.write(NAME, self.path.read_bytes())
         except (OSError, SafetensorError) as error:
             is_of_bucket = self._store is not None and isinstance(error, OSError)
-            if not is_of_bucket and disk_fault(error) is None:
+            # another attempt at this run has come to its end, and took the folder with it
+            is_gone = self._has_folder and not self.path.parent.exists()
+            if not (is_of_bucket or is_gone) and disk_fault(error) is None:
                 raise
             logger.warning("no checkpoint this time, the training goes on: %s", error)
         self._saved = time.monotonic()
@@ -113,7 +120,10 @@ class Checkpoint:
             )
 
     def remove(self) -> None:
-        """Remove it: the training has come to its end."""
+        """Remove it, and the run's folder if nothing else is in it: the training is at its end."""
         self.path.unlink(missing_ok=True)
+        if self._has_folder:
+            with suppress(OSError):  # it has a model, or a file that another attempt writes now
+                self.path.parent.rmdir()
         if self._store is not None and self._store.size(NAME) is not None:
             self._store.remove(NAME)

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from prior_search import cli
-from prior_search.commands.places import prepare_data
+from prior_search.commands.training_data import prepare_data
 from prior_search.data import open_tracks
 from prior_search.errors import RequestError
 
