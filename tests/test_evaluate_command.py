@@ -65,18 +65,12 @@ def test_several_models_are_evaluated_into_one_table_record_and_set_of_pictures(
     shown = capsys.readouterr().out
     for text in ("gaussian PRIOR", "ema_vq TD", "NT-Xent", "coarse: probe accuracy", "class: "):
         assert text in shown
-<<<<<<< HEAD
-    assert f"evaluated before: {first}" in shown
-    assert f"evaluating {second}" in shown
-    assert set(first.parent.iterdir()) == set(models), "what a shell makes of trials/* are models"
-=======
     started = [line for line in shown.splitlines() if line.startswith(("models:", "["))]
     assert started[0] == "models: 2 given, 1 to evaluate"
     assert started[1].startswith(f"[1/2] evaluated before: {first}")
     assert started[2].startswith(f"[2/2] evaluating {second}")
     assert re.fullmatch(r"\[2/2\] evaluated in \d+s  validation NT-Xent \d+\.\d{4}", started[3])
-    out = first.parent / "evaluation"
->>>>>>> w-ui
+    assert set(first.parent.iterdir()) == set(models), "what a shell makes of trials/* are models"
     made = {path.name for path in out.iterdir()}
     assert made == {"evaluation.json"} | {
         f"accuracy_by_{what}.{ending}"
