@@ -79,6 +79,7 @@ COMMANDS = (
     "doctor",
     "dry_run",
     "evaluate",
+    "evaluation_tables",
     "final",
     "params",
     "training_data",

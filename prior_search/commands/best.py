@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from prior_search.commands.places import study_folder
+from prior_search.commands.shell import show_next, shown
+from prior_search.event_log import read_events
 from prior_search.progress import format_belief, format_weights
 from prior_search.report import by_suggestion, trial_rows
+from prior_search.request import StudyRequest
+from prior_search.storage.origin import address_of, is_remote
 from prior_search.study import Study
-from prior_search.trial import OBJECTIVES
+from prior_search.trial import OBJECTIVES, TRAINED_TASKS
 
 
 def best_table(console: Console, events: list[dict[str, Any]]) -> bool:
@@ -71,3 +76,26 @@ def run(options: argparse.Namespace) -> int:
         return 0
     finally:
         study.close()
+
+
+def show_result(console: Console, folder: Path) -> int:
+    """Print the recommendations and what to do next; 0, or 3 if there is none."""
+    events = read_events(folder / "events.jsonl")
+    found = best_table(console, events)
+    if not found:
+        console.print(
+            f"no trial at the full horizon succeeded; see prior-search status {shown(folder)}"
+        )
+        return 3
+    page = folder / "report" / "index.html"
+    console.print(f"\nstudy: {address_of(folder)}", highlight=False, soft_wrap=True)
+    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    exports = str(folder / "best" / "*.toml")
+    if is_remote(address_of(folder)):  # a shell knows no files there
+        exports = " ".join(shown(path) for path in sorted((folder / "best").glob("*.toml")))
+    study = shown(folder)
+    commands = [f"ui {study}", f"export {study}"]
+    if StudyRequest.read(folder / "study.toml").task in TRAINED_TASKS:
+        commands.append(f"final {exports} --seeds 3")
+    show_next(console, *commands)
+    return 0

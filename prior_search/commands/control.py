@@ -12,10 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from prior_search.commands.best import show_result
 from prior_search.commands.dry_run import dry_run
 from prior_search.commands.opening import open_or_create
 from prior_search.commands.places import check_writable, find_study
-from prior_search.commands.search import read_request, run_study, show_result
+from prior_search.commands.search import read_request, run_study
 from prior_search.commands.steering import read_steering
 from prior_search.commands.training_data import prepare_data
 from prior_search.environment import versions

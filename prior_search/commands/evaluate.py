@@ -6,23 +6,22 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from prior_search.commands.evaluation_tables import print_evaluations
 from prior_search.commands.places import check_writable
 from prior_search.commands.shell import interrupted
-from prior_search.commands.tables import print_whole
 from prior_search.commands.training_data import prepare_data
 from prior_search.data import open_tracks
 from prior_search.device import resolve_device
 from prior_search.errors import RequestError
-from prior_search.evaluation import EVALUATION_NAME, METRICS, Evaluation, read_evaluations
+from prior_search.evaluation import EVALUATION_NAME, Evaluation, read_evaluations
 from prior_search.model_evaluation import (
     evaluate_model,
     pictured,
@@ -72,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print((out / EVALUATION_NAME).read_text(), end="")
         return 0
-    _show(console, evaluations)
+    print_evaluations(console, evaluations)
     for path in (out / EVALUATION_NAME, *pictures):
         console.print(str(path), highlight=False, soft_wrap=True)
     return 0
@@ -187,42 +186,3 @@ def _draw_images(requests: Sequence[_Request], folder: Path, device: str) -> lis
         draw_reconstructions(images / 255.0, made, path)
         paths.append(path)
     return paths
-
-
-def _show(console: Console, evaluations: Sequence[Evaluation]) -> None:
-    """A table of objective and information, and one per taxonomy level; a row per model."""
-    budgets = sorted({budget for entry in evaluations for budget in entry.budgets})
-
-    tasks = dict.fromkeys(entry.spec.task for entry in evaluations)
-    objective = OBJECTIVES[next(iter(tasks))] if len(tasks) == 1 else "objective"
-
-    def table(title: str, first: str, cell: Callable[[Evaluation, int], str]) -> None:
-        made = Table(title=title, title_justify="left")
-        for column in ("model", *([first] if first else []), *map(str, budgets)):
-            made.add_column(column, justify="left" if column == "model" else "right")
-        for entry in evaluations:
-            cells = [cell(entry, budget) if budget in entry.budgets else "" for budget in budgets]
-            made.add_row(entry.label, *([f"{entry.objective:.4f}"] if first else []), *cells)
-        print_whole(console, made)
-
-    table(
-        f"{objective} at full budget, and effective information by budget, bits",
-        objective.removeprefix("validation "),
-        lambda entry, budget: f"{entry.information_bits[budget]:.1f}",
-    )
-    for metric in METRICS if any(entry.image_quality for entry in evaluations) else ():
-
-        def quality(entry: Evaluation, budget: int, metric: str = metric) -> str:
-            value = entry.image_quality.get(budget, {}).get(metric)
-            return "" if value is None else f"{value.mean:.4f}"
-
-        table(f"{metric} by budget, mean over the held-out images", "", quality)
-    for level in dict.fromkeys(level for entry in evaluations for level in entry.levels):
-
-        def accuracy(entry: Evaluation, budget: int, level: str = level) -> str:
-            probe = entry.probe(level, budget)
-            return f"{100 * probe.accuracy:.1f} ± {50 * (probe.high - probe.low):.1f}"
-
-        chance = 100 * evaluations[0].probe(level, evaluations[0].budgets[0]).chance
-        title = f"{level}: probe accuracy by budget, % (chance {chance:.1f}; ± half the interval)"
-        table(title, "", accuracy)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from prior_search.commands.best import best_table
+from prior_search.commands.best import show_result
 from prior_search.commands.dry_run import dry_run
 from prior_search.commands.opening import open_or_create
 from prior_search.commands.places import (
@@ -21,12 +21,11 @@ from prior_search.commands.places import (
     executor,
     to_all,
 )
-from prior_search.commands.shell import interrupted, program, show_next, shown
+from prior_search.commands.shell import interrupted, program, shown
 from prior_search.commands.steering import make_changes, read_steering
 from prior_search.commands.training_data import prepare_data
 from prior_search.environment import versions
 from prior_search.errors import RequestError
-from prior_search.event_log import read_events
 from prior_search.mlflow_log import MirrorThread
 from prior_search.progress import ProgressView
 from prior_search.redaction import has_password
@@ -34,12 +33,12 @@ from prior_search.report import draw_weights, export_best, write_parquet, write_
 from prior_search.request import StudyRequest, resolve
 from prior_search.shipped import space_file
 from prior_search.steering import Steering
-from prior_search.storage.origin import address_of, is_remote
+from prior_search.storage.origin import address_of
 from prior_search.storage.working_copy import publish
 from prior_search.study import Study
 from prior_search.study_search import PastTraining
 from prior_search.toml_input import choice, read_space
-from prior_search.trial import BOTTLENECKS, TRAINED_TASKS, Bottleneck, Task
+from prior_search.trial import BOTTLENECKS, Bottleneck, Task
 
 
 def run(options: argparse.Namespace) -> int:
@@ -185,26 +184,3 @@ def write_pages(study: Study, folder: Path) -> None:
     if study.has_recommendation:
         draw_weights(study.events, folder / "report" / "weights.png")
     write_report(study, folder / "report")
-
-
-def show_result(console: Console, folder: Path) -> int:
-    """Print the recommendations and what to do next; 0, or 3 if there is none."""
-    events = read_events(folder / "events.jsonl")
-    found = best_table(console, events)
-    if not found:
-        console.print(
-            f"no trial at the full horizon succeeded; see prior-search status {shown(folder)}"
-        )
-        return 3
-    page = folder / "report" / "index.html"
-    console.print(f"\nstudy: {address_of(folder)}", highlight=False, soft_wrap=True)
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
-    exports = str(folder / "best" / "*.toml")
-    if is_remote(address_of(folder)):  # a shell knows no files there
-        exports = " ".join(shown(path) for path in sorted((folder / "best").glob("*.toml")))
-    study = shown(folder)
-    commands = [f"ui {study}", f"export {study}"]
-    if StudyRequest.read(folder / "study.toml").task in TRAINED_TASKS:
-        commands.append(f"final {exports} --seeds 3")
-    show_next(console, *commands)
-    return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import tomli_w
 from mlflow import MlflowClient
 
 from prior_search import cli
+from prior_search.commands import ui
 from prior_search.commands.places import find_study
 from prior_search.event_log import EventLog, read_events
 from prior_search.storage.file_store import FileStore
@@ -59,11 +59,11 @@ def test_the_ui_shows_a_study_of_a_bucket_and_writes_nothing_there(
     before = FileStore(study).names()
     commands: list[list[str]] = []
 
-    def serve(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+    def serve(command: list[str]) -> int:
         commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", serve)
+    monkeypatch.setattr(ui, "_serve", serve)
     assert cli.main(["ui", study]) == 0  # also while a driver runs on another machine
     assert FileStore(study).names() == before
     driver.close()
@@ -79,9 +79,7 @@ def test_the_ui_leaves_a_shared_store_to_a_driver_on_another_machine(
 ) -> None:
     driver = EventLog(find_study(study, "studies") / "events.jsonl")
     monkeypatch.setenv("PRIOR_SEARCH_CACHE", str(tmp_path / "third"))
-    monkeypatch.setattr(
-        subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0)
-    )
+    monkeypatch.setattr(ui, "_serve", lambda _: 0)
     shared = f"sqlite:///{tmp_path / 'shared.db'}"
     assert cli.main(["ui", study, "--tracking-uri", shared]) == 0
     driver.close()
