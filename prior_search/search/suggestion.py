@@ -123,9 +123,9 @@ class Recommendation:
     """The configuration to use, with what the surrogate believes of it at the long horizon.
 
     ``predicted_sd`` is that of the noiseless objective, widened as this is the best-looking of
-    several configurations; ``low`` and ``high`` bound its central 95 %. All three are infinite
-    where a single run says nothing of its noise. ``warnings`` say what its user should know, as
-    that a weight lies at a bound of its range.
+    several configurations; ``low`` and ``high`` bound its central 95 %, by Student's t. All three
+    are infinite where a single run says nothing of its noise. ``warnings`` say what its user
+    should know, as that a weight lies at a bound of its range.
     """
 
     trial: int

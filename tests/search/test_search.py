@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import qmc
@@ -297,7 +298,9 @@ def test_the_prediction_of_the_recommendation_is_near_the_truth() -> None:
     assert abs(best.predicted_mean - truth) < 0.1
     mean, sd = optimizer.believed()[best.trial]
     assert (best.predicted_mean, best.predicted_sd) == pytest.approx((mean, 1.25 * sd))
-    assert best.high - best.low == pytest.approx(2 * 1.96 * 1.25 * sd)
+    runs = sum(map(len, optimizer.history.measured_long().values()))
+    assert runs == 10
+    assert best.high - best.low == pytest.approx(2 * stats.t.ppf(0.975, 5) * 1.25 * sd)
     assert best.predicted_sd < 0.15
 
 
