@@ -24,10 +24,6 @@ class StudyRuns:
         self._retries = Retries()
         self.next_trial = 0
 
-    def __len__(self) -> int:
-        """Runs that were suggested."""
-        return len(self._runs)
-
     @property
     def num_ended(self) -> int:
         """Runs that have their outcome."""

@@ -125,7 +125,10 @@ def serve(
     stand_in: str, started: list[subprocess.Popen[str]], *before: str
 ) -> subprocess.Popen[str]:
     """A process that serves with a stand-in, once all of it is up."""
-    command = [*before, sys.executable, "-c", SERVE.format(sys.executable, stand_in)]
+    code = SERVE.format(sys.executable, stand_in)
+    if not before:  # whoever runs the tests may do so under nohup
+        code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); {code}"
+    command = [*before, sys.executable, "-c", code]
     serving = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     started.append(serving)
     assert serving.stdout is not None
